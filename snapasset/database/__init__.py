@@ -1,0 +1,121 @@
+"""The record's floor: the contract between operations and the database that carries them out.
+
+An operation is a small frozen object in `snapasset/records/` whose `steps()` is a generator: it yields `Statement`s and
+gets their rows back, yields `Event`s to have them stored and told, and returns its answer. It knows no driver, so one
+operation serves every database; a database knows no operation.
+
+What a database promises for `write`:
+  - all or nothing: an operation that raises leaves no trace, and its neighbours in the same commit are untouched;
+  - when `write` returns, the change is durable (how durable is the database's setting), and its events are told to the
+    listeners after the commit, in the order of commits, before the caller goes on;
+  - an operation may be run more than once (a failed batch is replayed one by one), so `steps()` has no side effects;
+  - a caller that was cancelled before its turn costs nothing; one that was cancelled after the commit has its
+    operation's `abandoned` carried out.
+
+SQL is written once: parameters are `$1 … $n`, `now_ms()` is the database's time in ms since the epoch.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+from snapasset.event import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+Row = tuple[Any, ...]
+
+
+class Statement(NamedTuple):
+    """One SQL statement and its parameters; answered with its rows, none for a statement that returns none."""
+
+    sql: str
+    params: tuple[Any, ...] = ()
+
+
+Steps = Generator[Statement | Event, list[Row], T]
+EventListener = Callable[[Sequence[Event]], None]
+
+
+class Write(ABC, Generic[T]):
+    """A change of the record. May raise a `SnapAssetError`, which undoes it and reaches the caller."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def steps(self) -> Steps[T]:
+        """The change, as the statements and events it is made of."""
+
+    def abandoned(self, answer: T) -> Write[Any] | None:
+        """What to do when the change was committed but its caller had gone; nothing by default."""
+        del answer
+
+
+class Read(ABC, Generic[T]):
+    """A question to the record, answered from one consistent view. Yields no events."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def steps(self) -> Steps[T]:
+        """The question, as the statements it is made of."""
+
+
+class Database(ABC):
+    """A record's home. Open it before use; closing lets the changes already handed in finish first."""
+
+    name: str
+    """What `/health` and the start banner call it; holds no secret."""
+
+    def __init__(self) -> None:
+        self._listeners: list[EventListener] = []
+        self._record_id = ""
+
+    @property
+    def record_id(self) -> str:
+        """The random name this record got when it was made; processes of one system must agree on it."""
+        return self._record_id
+
+    def listen(self, listener: EventListener) -> None:
+        """Have `listener` called on the event loop with the events of each commit, in order. It must not raise."""
+        self._listeners.append(listener)
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        for listener in self._listeners:
+            listener(events)
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Connect, bring the schema up to date. Raises `BadConfiguration` or `DatabaseUnavailable`."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish what was handed in, then let go."""
+
+    @abstractmethod
+    async def write(self, change: Write[T]) -> T:
+        """Carry out one change. Raises `DatabaseUnavailable`, or what the change itself raises."""
+
+    @abstractmethod
+    async def read(self, question: Read[T]) -> T:
+        """Answer one question. Raises `DatabaseUnavailable`, or what the question itself raises."""
+
+
+@runtime_checkable
+class Liveness(Protocol):
+    """What a database on one host can do besides: tell at once that a worker's process has died."""
+
+    def hold(self, worker_id: str) -> None:
+        """Mark this process as alive under `worker_id` until it ends or lets go, however it ends."""
+
+    def release(self, worker_id: str) -> None:
+        """End the mark in an orderly way."""
+
+    def dead(self, worker_ids: Collection[str]) -> frozenset[str]:
+        """Those of `worker_ids` whose process no longer lives. Never names one that does."""

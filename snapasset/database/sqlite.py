@@ -1,0 +1,222 @@
+"""The record in one SQLite file: for one host and a local disk; any number of processes may share the file.
+
+One writer thread per process owns the only writing connection. It takes what is waiting, runs it inside one
+transaction with a savepoint for each operation, and commits once: the cost of the disk is shared by the batch, and a
+batch grows just when the disk is slow. Readers have threads and connections of their own and never wait for it (WAL).
+
+Things that look odd and are meant:
+  1. The event loop is woken once a batch, not once an operation.
+  2. A batch that fails as a whole (its commit, not one of its operations) is replayed one by one, so that one bad
+     operation cannot take its neighbours with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+import time
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+from snapasset.database import Database, Read, Write
+from snapasset.database.liveness import LockFiles
+from snapasset.database.sqlite_connection import Connection, named
+from snapasset.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+    from pathlib import Path
+
+    from snapasset.event import Event
+
+T = TypeVar("T")
+
+BATCH: Final = 256
+"""Most operations in one commit: bounds how long the first of them waits for the last."""
+
+def wall_ms() -> int:
+    """The host's time in ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class _Call(NamedTuple):
+    operation: Write[Any] | Read[Any]
+    future: asyncio.Future[Any]
+
+
+class _Answer(NamedTuple):
+    call: _Call
+    value: Any
+    error: BaseException | None
+
+
+class SqliteDatabase(Database):
+    """A record at `path`. `synchronous` is SQLite's: FULL survives a power cut, NORMAL only the program's death."""
+
+    def __init__(
+        self, path: Path, *, synchronous: str = "FULL", readers: int = 2, clock: Callable[[], int] = wall_ms
+    ) -> None:
+        super().__init__()
+        self.name = f"SQLite {path.name} (synchronous={synchronous})"
+        self._path = path
+        self._synchronous = synchronous
+        self._clock = clock
+        self._changes: SimpleQueue[_Call | None] = SimpleQueue()
+        self._questions: SimpleQueue[_Call | None] = SimpleQueue()
+        self._reader_count = readers
+        self._threads: list[threading.Thread] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._locks = LockFiles(path.with_name(f"{path.name}-workers"))
+
+    async def open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        writer, *readers = await self._loop.run_in_executor(None, self._connect)
+        self._threads = [threading.Thread(target=self._write_on, args=(writer, self._loop), name="record-writer", daemon=True)]
+        for reader in readers:
+            self._threads.append(
+                threading.Thread(target=self._read_on, args=(reader, self._loop), name="record-reader", daemon=True)
+            )
+        for thread in self._threads:
+            thread.start()
+
+    async def close(self) -> None:
+        if self._loop is None:
+            return
+        loop, self._loop = self._loop, None
+        self._changes.put(None)
+        for _ in self._threads[1:]:
+            self._questions.put(None)
+        for thread in self._threads:
+            await loop.run_in_executor(None, thread.join)
+
+    async def write(self, change: Write[T]) -> T:
+        return await self._hand_in(self._changes, change)
+
+    async def read(self, question: Read[T]) -> T:
+        return await self._hand_in(self._questions, question)
+
+    def hold(self, worker_id: str) -> None:
+        self._locks.hold(worker_id)
+
+    def release(self, worker_id: str) -> None:
+        self._locks.release(worker_id)
+
+    def dead(self, worker_ids: Collection[str]) -> frozenset[str]:
+        return self._locks.dead(worker_ids)
+
+    # --- on the event loop
+
+    def _hand_in(self, queue: SimpleQueue[_Call | None], operation: Write[T] | Read[T]) -> asyncio.Future[T]:
+        if self._loop is None:
+            raise DatabaseUnavailable("The database is closed.")
+        future: asyncio.Future[T] = self._loop.create_future()
+        queue.put(_Call(operation, future))
+        return future
+
+    def _deliver(self, answers: Sequence[_Answer], events: Sequence[Event]) -> None:
+        if events:
+            self._tell(events)
+        for (operation, future), value, error in answers:
+            if not future.done():
+                if error is None:
+                    future.set_result(value)
+                else:
+                    future.set_exception(error)
+            elif error is None and isinstance(operation, Write):
+                undo = operation.abandoned(value)
+                if undo is not None and self._loop is not None:
+                    self._changes.put(_Call(undo, self._loop.create_future()))
+
+    # --- on the threads
+
+    def _connect(self) -> list[Connection]:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            connections = [Connection(self._path, self._synchronous, self._clock)]
+            self._record_id = connections[0].migrate()
+            connections += [
+                Connection(self._path, self._synchronous, self._clock) for _ in range(self._reader_count)
+            ]
+        except (sqlite3.Error, OSError) as error:
+            raise DatabaseUnavailable(f"The database file {self._path.name} cannot be used: {error}") from error
+        return connections
+
+    def _write_on(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
+        closing = False
+        while not closing:
+            call = self._changes.get()
+            batch: list[_Call] = []
+            while call is not None:
+                if not call.future.cancelled():
+                    batch.append(call)
+                if len(batch) == BATCH:
+                    break
+                try:
+                    call = self._changes.get_nowait()
+                except Empty:
+                    break
+            closing = call is None
+            if batch:
+                answers, events = self._commit(connection, batch)
+                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+                    loop.call_soon_threadsafe(self._deliver, answers, events)
+        connection.raw.close()
+
+    def _commit(self, connection: Connection, batch: Sequence[_Call]) -> tuple[list[_Answer], list[Event]]:
+        answers: list[_Answer] = []
+        events: list[Event] = []
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for call in batch:
+                answers.append(self._in_savepoint(connection, call, events))
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            return self._recover(connection, batch, error)
+        return answers, events
+
+    def _in_savepoint(self, connection: Connection, call: _Call, events: list[Event]) -> _Answer:
+        told = len(events)
+        connection.execute("SAVEPOINT operation")
+        try:
+            value = connection.run(call.operation, events)
+        except Exception as error:  # noqa: BLE001  whatever it raised belongs to its caller
+            del events[told:]
+            # Raises when SQLite has ended the transaction by itself (disk full, I/O error): then the batch has failed.
+            connection.execute("ROLLBACK TO operation")
+            connection.execute("RELEASE operation")
+            return _Answer(call, None, named(error))
+        connection.execute("RELEASE operation")
+        return _Answer(call, value, None)
+
+    def _recover(
+        self, connection: Connection, batch: Sequence[_Call], error: sqlite3.Error
+    ) -> tuple[list[_Answer], list[Event]]:
+        with contextlib.suppress(sqlite3.Error):
+            connection.roll_back()
+        if len(batch) == 1:
+            return [_Answer(batch[0], None, named(error))], []
+        answers: list[_Answer] = []
+        events: list[Event] = []
+        for call in batch:
+            one_answers, one_events = self._commit(connection, [call])
+            answers += one_answers
+            events += one_events
+        return answers, events
+
+    def _read_on(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
+        while (call := self._questions.get()) is not None:
+            if call.future.cancelled():
+                continue
+            try:
+                connection.execute("BEGIN")
+                answer = _Answer(call, connection.run(call.operation, []), None)
+                connection.execute("COMMIT")
+            except Exception as error:  # noqa: BLE001  whatever it raised belongs to its caller
+                answer = _Answer(call, None, named(error))
+                with contextlib.suppress(sqlite3.Error):
+                    connection.roll_back()
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+                loop.call_soon_threadsafe(self._deliver, [answer], [])
+        connection.raw.close()

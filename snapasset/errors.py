@@ -1,0 +1,211 @@
+"""Every error SnapAsset can name, as one tree.
+
+    SnapAssetError                      code, sentence for a human, retryable
+    ├── Refused                         the caller's fault: nothing was done, asking again changes nothing
+    │   ├── InvalidInput                invalid_input           names the fields
+    │   │   ├── InvalidPrompt           invalid_prompt
+    │   │   └── UnknownPlatform         unknown_platform
+    │   ├── UnknownKind                 unknown_kind
+    │   ├── MissingUser                 missing_user
+    │   ├── NotFound                    not_found
+    │   ├── Conflict                    conflict                the record's state forbids it
+    │   └── TooManyJobs                 too_many_jobs           the owner has too many unended jobs
+    ├── Unavailable                     a part of SnapAsset is away: try again
+    │   ├── DatabaseUnavailable         database_unavailable
+    │   └── StorageUnavailable          storage_unavailable
+    ├── StorageFailed                   storage_upload_failed
+    │   └── StorageQuotaExceeded        storage_quota_exceeded  the disk or bucket is full
+    ├── FileMissing                     file_missing
+    ├── BadPicture                      bad_picture             bytes that are no usable picture
+    ├── ProviderError                   provider_failed
+    │   ├── ProviderTimeout             provider_timeout
+    │   ├── DownloadFailed              download_failed
+    │   ├── ProviderQuotaExceeded       provider_quota_exceeded
+    │   ├── ContentPolicy               content_policy
+    │   ├── AnswerLost                  provider_answer_lost    sent, no whole answer: it may have been charged
+    │   └── OutcomeUnknown              outcome_unknown         paid call without an answer, twice
+    ├── JobTimeout                      job_timeout             ran longer than its kind allows
+    ├── WorkerLost                      worker_lost             the worker died on every attempt
+    ├── ProcessorFailed                 internal_error          the kind's own code raised
+    └── BadConfiguration                bad_configuration       names the variable, never its value
+
+Codes are stored and sent: they never change. HTTP statuses are not known here; `server/problems.py` has that table.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SnapAssetError(Exception):
+    """Base of all named errors.
+
+    Attributes:
+        code: stable, machine-readable, snake_case.
+        sentence: what a person may be shown; never holds a secret.
+        retryable: whether the same act may succeed when tried again.
+    """
+
+    code: ClassVar[str] = "internal_error"
+    sentence: ClassVar[str] = "Something went wrong on our side."
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = detail or self.sentence
+        super().__init__(self.detail)
+
+
+class Refused(SnapAssetError):
+    code = "refused"
+    sentence = "The request was refused."
+
+
+class InvalidInput(Refused):
+    """Input that breaks a rule; `fields` maps each offending field's path to its complaint."""
+
+    code = "invalid_input"
+    sentence = "The input is not valid."
+
+    def __init__(self, detail: str | None = None, fields: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.fields = fields or {}
+
+
+class InvalidPrompt(InvalidInput):
+    code = "invalid_prompt"
+    sentence = "The prompt is empty or too long."
+
+
+class UnknownPlatform(InvalidInput):
+    code = "unknown_platform"
+    sentence = "One of the platforms is not known."
+
+
+class UnknownKind(Refused):
+    code = "unknown_kind"
+    sentence = "There is no such kind of job."
+
+
+class MissingUser(Refused):
+    code = "missing_user"
+    sentence = "This needs a session or a signed-in user."
+
+
+class NotFound(Refused):
+    code = "not_found"
+    sentence = "There is no such thing, or it is not yours."
+
+
+class Conflict(Refused):
+    code = "conflict"
+    sentence = "The job's state does not allow this."
+
+
+class TooManyJobs(Refused):
+    code = "too_many_jobs"
+    sentence = "Too many of your jobs have not ended yet."
+    retryable = True
+
+
+class Unavailable(SnapAssetError):
+    code = "unavailable"
+    sentence = "A part of the service is away; try again."
+    retryable = True
+
+
+class DatabaseUnavailable(Unavailable):
+    code = "database_unavailable"
+    sentence = "The database cannot be reached; try again."
+
+
+class StorageUnavailable(Unavailable):
+    code = "storage_unavailable"
+    sentence = "The file storage cannot be reached; try again."
+
+
+class StorageFailed(SnapAssetError):
+    code = "storage_upload_failed"
+    sentence = "A file could not be stored."
+    retryable = True
+
+
+class StorageQuotaExceeded(StorageFailed):
+    code = "storage_quota_exceeded"
+    sentence = "The file storage is full."
+    retryable = False
+
+
+class FileMissing(SnapAssetError):
+    code = "file_missing"
+    sentence = "The file is gone from the storage."
+
+
+class BadPicture(SnapAssetError):
+    code = "bad_picture"
+    sentence = "The bytes are not a picture that can be used."
+
+
+class ProviderError(SnapAssetError):
+    code = "provider_failed"
+    sentence = "The picture provider failed."
+    retryable = True
+
+
+class ProviderTimeout(ProviderError):
+    code = "provider_timeout"
+    sentence = "The picture provider did not answer in time."
+
+
+class DownloadFailed(ProviderError):
+    code = "download_failed"
+    sentence = "The finished picture could not be fetched."
+
+
+class ProviderQuotaExceeded(ProviderError):
+    code = "provider_quota_exceeded"
+    sentence = "The picture provider's quota is used up."
+    retryable = False
+
+
+class ContentPolicy(ProviderError):
+    code = "content_policy"
+    sentence = "The picture provider refused the prompt for its content."
+    retryable = False
+
+
+class AnswerLost(ProviderError):
+    """The request was sent and no whole answer came back: a read time-out, a cut stream, a reset.
+
+    The one error that is ambiguous about payment: the call may have been charged.
+    """
+
+    code = "provider_answer_lost"
+    sentence = "The picture provider's answer was lost on the way; the call may have been charged."
+
+
+class OutcomeUnknown(ProviderError):
+    code = "outcome_unknown"
+    sentence = "A paid call got no answer; it may have been charged, so it is not repeated."
+    retryable = False
+
+
+class JobTimeout(SnapAssetError):
+    code = "job_timeout"
+    sentence = "The job ran longer than its kind allows."
+    retryable = True
+
+
+class WorkerLost(SnapAssetError):
+    code = "worker_lost"
+    sentence = "The worker died while it ran this job, on every attempt."
+
+
+class ProcessorFailed(SnapAssetError):
+    code = "internal_error"
+    sentence = "The job failed because of an error in its own code."
+    retryable = True
+
+
+class BadConfiguration(SnapAssetError):
+    code = "bad_configuration"
+    sentence = "The configuration is not usable."

@@ -1,0 +1,90 @@
+"""News of a job. Depends on nothing but `job`.
+
+An `Event` is a row: it has a seq, and every reader gets it exactly once and in order. A `Tick` is news only: no row,
+no seq, the newest replaces the others. Both carry their JSON body ready-made, so that nobody encodes it again.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from snapasset.job import Job
+
+UPDATE: Final = "update"
+ERROR: Final = "error"
+FINAL: Final = "final"
+
+
+class Event(NamedTuple):
+    """One row of `job_events`. `body` is the JSON object that goes to readers; `at` is in ms since the epoch."""
+
+    job_id: str
+    seq: int
+    type: str
+    body: str
+    at: int
+
+
+class Tick(NamedTuple):
+    """Progress within a step, at most four a second and job."""
+
+    job_id: str
+    body: str
+
+
+News = Event | Tick
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+def iso(millis: int) -> str:
+    """Milliseconds since the epoch as RFC 3339 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def tell(
+    job: Job, type_: str, extra: Mapping[str, Any] | None = None, *, ready: Mapping[str, str] | None = None
+) -> Event:
+    """The event that tells what `job` has just become; `job` is the row as the change left it.
+
+    `extra` adds or replaces fields of the body; `ready` adds fields whose values are JSON texts already.
+    """
+    fields: dict[str, Any] = {
+        "type": type_,
+        "jobId": job.id,
+        "seq": job.seq,
+        "run": job.run,
+        "attempt": job.attempt,
+        "status": job.status,
+        "step": job.step,
+        "progress": job.progress,
+        "at": iso(job.updated_at),
+    }
+    if job.cancel_requested:
+        fields["cancelRequested"] = True
+    if extra:
+        fields.update(extra)
+    body = _encode(fields)
+    for name, text in (ready or {}).items():
+        body = f'{body[:-1]},"{name}":{text}}}'
+    return Event(job.id, job.seq, type_, body, job.updated_at)
+
+
+def tick(job: Job, step: str | None, progress: float) -> Tick:
+    """News of progress (0 to 100) within `step`, for a job this process runs."""
+    fields = {
+        "type": UPDATE,
+        "tick": True,
+        "jobId": job.id,
+        "run": job.run,
+        "attempt": job.attempt,
+        "status": "active",
+        "step": step,
+        "progress": round(progress, 1),
+    }
+    return Tick(job.id, _encode(fields))

@@ -1,0 +1,89 @@
+"""T1, T2 and T14: an executor takes a job, keeps it, or gives it back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from snapasset.database import Statement, Write
+from snapasset.event import FINAL, UPDATE, tell
+from snapasset.job import Job, Status
+from snapasset.records.jobs import COLUMNS, first_job
+from snapasset.records.steps import MARK_DOUBTFUL
+
+if TYPE_CHECKING:
+    from snapasset.database import Steps
+
+
+@dataclass(frozen=True, slots=True)
+class Claim(Write[Job | None]):
+    """Take the most urgent ready job of `queue` among `kinds`; None when there is none.
+
+    The job comes back active, with a new fence that every later change by this executor must name.
+    """
+
+    queue: str
+    kinds: tuple[str, ...]
+    worker_id: str
+
+    def steps(self) -> Steps[Job | None]:
+        kinds = ", ".join(f"${number}" for number in range(3, 3 + len(self.kinds)))
+        rows = yield Statement(
+            "UPDATE jobs SET status = 'active', fence = fence + 1, attempt = attempt + 1, beat = 0, seq = seq + 1, "
+            "worker_id = $1, due_at = NULL, started_at = now_ms(), updated_at = now_ms() "
+            f"WHERE id = (SELECT id FROM jobs WHERE status = 'waiting' AND queue = $2 AND kind IN ({kinds}) "
+            f"ORDER BY rank, id LIMIT 1) RETURNING {COLUMNS}",
+            (self.worker_id, self.queue, *self.kinds),
+        )
+        job = first_job(rows)
+        if job is not None:
+            yield tell(job, UPDATE)
+        return job
+
+    def abandoned(self, answer: Job | None) -> Write[Any] | None:
+        return GiveBack(answer.id, answer.fence) if answer is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Beat(Write[bool | None]):
+    """Say that the job is being worked on, and how far it is (0 to 100).
+
+    Returns whether cancelling was asked for; None when the job is no longer this executor's.
+    """
+
+    job_id: str
+    fence: int
+    progress: float
+
+    def steps(self) -> Steps[bool | None]:
+        rows = yield Statement(
+            "UPDATE jobs SET beat = beat + 1, progress = CASE WHEN $3 > progress THEN $3 ELSE progress END "
+            "WHERE id = $1 AND fence = $2 AND status = 'active' RETURNING cancel_requested",
+            (self.job_id, self.fence, self.progress),
+        )
+        return bool(rows[0][0]) if rows else None
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack(Write[Job | None]):
+    """Return a job unfinished through no fault of its own: its attempt is not counted, its finished steps stay.
+
+    If cancelling was asked for meanwhile, it ends as cancelled. None when the job was no longer this executor's.
+    """
+
+    job_id: str
+    fence: int
+
+    def steps(self) -> Steps[Job | None]:
+        rows = yield Statement(
+            "UPDATE jobs SET status = CASE WHEN cancel_requested = 1 THEN 'cancelled' ELSE 'waiting' END, "
+            "finished_at = CASE WHEN cancel_requested = 1 THEN now_ms() END, "
+            "attempt = attempt - 1, fence = fence + 1, seq = seq + 1, worker_id = NULL, updated_at = now_ms() "
+            f"WHERE id = $1 AND fence = $2 AND status = 'active' RETURNING {COLUMNS}",
+            (self.job_id, self.fence),
+        )
+        job = first_job(rows)
+        if job is not None:
+            yield Statement(MARK_DOUBTFUL, (job.id, job.run))
+            yield tell(job, FINAL if job.status == Status.CANCELLED else UPDATE)
+        return job

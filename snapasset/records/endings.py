@@ -1,0 +1,183 @@
+"""T5, T6, T8, T9 and T10: how a run of a job ends, and how a new one begins."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from snapasset.database import Statement, Write
+from snapasset.errors import Conflict, NotFound
+from snapasset.event import ERROR, FINAL, UPDATE, Event, iso, tell
+from snapasset.job import Job, Status
+from snapasset.records.jobs import COLUMNS, first_job
+from snapasset.records.steps import MARK_DOUBTFUL
+from snapasset.records.submission import rank_offset
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from snapasset.database import Steps
+
+
+@dataclass(frozen=True, slots=True)
+class Complete(Write[Job | None]):
+    """End a held job well; as cancelled if that was asked for meanwhile, its result kept all the same.
+
+    `result` is a JSON text. None when the job is no longer this executor's.
+    """
+
+    job_id: str
+    fence: int
+    result: str
+
+    def steps(self) -> Steps[Job | None]:
+        rows = yield Statement(
+            "UPDATE jobs SET status = CASE WHEN cancel_requested = 1 THEN 'cancelled' ELSE 'completed' END, "
+            "result = $3, error = NULL, progress = CASE WHEN cancel_requested = 1 THEN progress ELSE 100 END, "
+            "step = NULL, seq = seq + 1, worker_id = NULL, finished_at = now_ms(), updated_at = now_ms() "
+            f"WHERE id = $1 AND fence = $2 AND status = 'active' RETURNING {COLUMNS}",
+            (self.job_id, self.fence, self.result),
+        )
+        job = first_job(rows)
+        if job is not None:
+            yield tell(job, FINAL, ready={"result": self.result})
+        return job
+
+
+@dataclass(frozen=True, slots=True)
+class Fail(Write[Job | None]):
+    """End a held job's attempt badly: tried again after `delay_ms` if that may help and attempts are left, else failed.
+
+    `error` is `{code, message, retryable}`. As cancelled if that was asked for meanwhile. `doubtful`: a paid call was sent and its outcome is not known; else
+    whatever step was under way is known not to have been charged. None when the job is no longer this executor's.
+    """
+
+    job_id: str
+    fence: int
+    error: Mapping[str, Any]
+    retryable: bool
+    delay_ms: int
+    doubtful: bool = False
+
+    def steps(self) -> Steps[Job | None]:
+        error = json.dumps(self.error)
+        rows = yield Statement(
+            "UPDATE jobs SET status = CASE WHEN cancel_requested = 1 THEN 'cancelled' "
+            "WHEN $4 = 1 AND attempt < attempts THEN 'delayed' ELSE 'failed' END, "
+            "due_at = CASE WHEN cancel_requested = 0 AND $4 = 1 AND attempt < attempts THEN now_ms() + $5 END, "
+            "finished_at = CASE WHEN cancel_requested = 1 OR $4 = 0 OR attempt >= attempts THEN now_ms() END, "
+            "error = $3, fence = fence + 1, seq = seq + 1, worker_id = NULL, updated_at = now_ms() "
+            f"WHERE id = $1 AND fence = $2 AND status = 'active' RETURNING {COLUMNS}",
+            (self.job_id, self.fence, error, int(self.retryable), self.delay_ms),
+        )
+        job = first_job(rows)
+        if job is None:
+            return None
+        if self.doubtful:
+            yield Statement(MARK_DOUBTFUL, (job.id, job.run))
+        yield Statement(
+            "UPDATE job_steps SET state = 'failed', error = $3, finished_at = now_ms() "
+            "WHERE job_id = $1 AND run = $2 AND state = 'started'",
+            (job.id, job.run, error),
+        )
+        yield tell_failure(job, self.error)
+        return job
+
+
+def tell_failure(job: Job, error: Mapping[str, Any]) -> Event:
+    """The event of a failed attempt: `error` with what happens next, or the run's `final`."""
+    if job.ended:
+        return tell(job, FINAL, {"error": dict(error)} if job.status == Status.FAILED else None)
+    next_at = iso(job.due_at if job.due_at is not None else job.updated_at)
+    return tell(job, ERROR, {**error, "nextAttemptAt": next_at})
+
+
+@dataclass(frozen=True, slots=True)
+class EndCancelled(Write[Job | None]):
+    """End a held job as cancelled: its executor has noticed the wish and stopped."""
+
+    job_id: str
+    fence: int
+
+    def steps(self) -> Steps[Job | None]:
+        rows = yield Statement(
+            "UPDATE jobs SET status = 'cancelled', fence = fence + 1, seq = seq + 1, worker_id = NULL, "
+            "finished_at = now_ms(), updated_at = now_ms() "
+            f"WHERE id = $1 AND fence = $2 AND status = 'active' AND cancel_requested = 1 RETURNING {COLUMNS}",
+            (self.job_id, self.fence),
+        )
+        job = first_job(rows)
+        if job is not None:
+            yield tell(job, FINAL)
+        return job
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(Write[Job]):
+    """Cancel an owner's job: at once when it is not running, else by asking its executor.
+
+    Asking twice is harmless. Raises `NotFound`, or `Conflict` when the job has ended.
+    """
+
+    job_id: str
+    owner: str
+
+    def steps(self) -> Steps[Job]:
+        rows = yield Statement(
+            "UPDATE jobs SET status = 'cancelled', due_at = NULL, fence = fence + 1, seq = seq + 1, "
+            "finished_at = now_ms(), updated_at = now_ms() WHERE id = $1 AND owner = $2 "
+            f"AND status IN ('waiting', 'delayed', 'blocked') RETURNING {COLUMNS}",
+            (self.job_id, self.owner),
+        )
+        job = first_job(rows)
+        if job is not None:
+            yield tell(job, FINAL)
+            return job
+        rows = yield Statement(
+            "UPDATE jobs SET cancel_requested = 1, seq = seq + 1, updated_at = now_ms() WHERE id = $1 AND owner = $2 "
+            f"AND status = 'active' AND cancel_requested = 0 RETURNING {COLUMNS}",
+            (self.job_id, self.owner),
+        )
+        job = first_job(rows)
+        if job is not None:
+            yield tell(job, UPDATE)
+            return job
+        job = yield from _owned(self.job_id, self.owner)
+        if job.ended:
+            raise Conflict(f"The job has ended already: it is {job.status}.")
+        return job
+
+
+@dataclass(frozen=True, slots=True)
+class Retry(Write[Job]):
+    """Begin a new run of an owner's failed or cancelled job; steps that are done stay done.
+
+    Raises `NotFound`, or `Conflict` when the job is in another state.
+    """
+
+    job_id: str
+    owner: str
+
+    def steps(self) -> Steps[Job]:
+        job = yield from _owned(self.job_id, self.owner)
+        rows = yield Statement(
+            "UPDATE jobs SET status = 'waiting', run = run + 1, attempt = 0, result = NULL, error = NULL, step = NULL, "
+            "progress = 0, cancel_requested = 0, finished_at = NULL, started_at = NULL, seq = seq + 1, "
+            "rank = now_ms() - $2, updated_at = now_ms() "
+            f"WHERE id = $1 AND status IN ('failed', 'cancelled') RETURNING {COLUMNS}",
+            (self.job_id, rank_offset(job.priority)),
+        )
+        fresh = first_job(rows)
+        if fresh is None:
+            raise Conflict(f"Only a failed or cancelled job can be tried again: this one is {job.status}.")
+        yield tell(fresh, UPDATE)
+        return fresh
+
+
+def _owned(job_id: str, owner: str) -> Steps[Job]:
+    rows = yield Statement(f"SELECT {COLUMNS} FROM jobs WHERE id = $1 AND owner = $2", (job_id, owner))
+    job = first_job(rows)
+    if job is None:
+        raise NotFound("There is no such job.")
+    return job

@@ -1,0 +1,74 @@
+"""Files that jobs made: which of the storage's keys count, and whose they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from snapasset.database import Read, Statement
+
+if TYPE_CHECKING:
+    from snapasset.database import Steps
+    from snapasset.job import Job
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A stored file about to enter the record with the step that made it.
+
+    `role` says what it is to its generation (`master`, `rendition`), `name` which one (a platform's name); width and
+    height are in pixels, size in bytes.
+    """
+
+    id: str
+    role: str
+    name: str
+    key: str
+    content_type: str
+    size: int
+    width: int | None = None
+    height: int | None = None
+
+    def insert(self, job: Job) -> Statement:
+        """The statement that files it under `job`."""
+        return Statement(
+            "INSERT INTO files (id, owner, job_id, generation_id, role, name, key, content_type, size, width, height, "
+            "created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+            (
+                self.id,
+                job.owner,
+                job.id,
+                job.generation_id,
+                self.role,
+                self.name,
+                self.key,
+                self.content_type,
+                self.size,
+                self.width,
+                self.height,
+                job.updated_at,
+            ),
+        )
+
+
+class OwnedFile(NamedTuple):
+    """What serving a file takes."""
+
+    key: str
+    name: str
+    content_type: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class GetFile(Read[OwnedFile | None]):
+    """An owner's file by its id; None for a missing one and for a stranger's."""
+
+    file_id: str
+    owner: str
+
+    def steps(self) -> Steps[OwnedFile | None]:
+        rows = yield Statement(
+            "SELECT key, name, content_type, size FROM files WHERE id = $1 AND owner = $2", (self.file_id, self.owner)
+        )
+        return OwnedFile._make(rows[0]) if rows else None

@@ -1,0 +1,93 @@
+"""Jobs as they are: the columns of a job, and the questions about jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from snapasset.database import Read, Statement
+from snapasset.job import Job
+
+if TYPE_CHECKING:
+    from snapasset.database import Row, Steps
+
+COLUMNS: Final = ", ".join(Job._fields)
+"""The columns of `jobs` that make a `Job`, in its order; `rank` is the claim's alone and is left out."""
+
+_FIND_LIMIT: Final = 200
+
+
+def first_job(rows: list[Row]) -> Job | None:
+    """The job in the first row of a statement that returned `COLUMNS`, if it returned any."""
+    return Job._make(rows[0]) if rows else None
+
+
+@dataclass(frozen=True, slots=True)
+class GetJob(Read[Job | None]):
+    """One job by its id; with `owner` set, only if it is theirs, so that a stranger's and a missing one look alike."""
+
+    job_id: str
+    owner: str | None = None
+
+    def steps(self) -> Steps[Job | None]:
+        sql = f"SELECT {COLUMNS} FROM jobs WHERE id = $1"
+        if self.owner is None:
+            return first_job((yield Statement(sql, (self.job_id,))))
+        return first_job((yield Statement(f"{sql} AND owner = $2", (self.job_id, self.owner))))
+
+
+@dataclass(frozen=True, slots=True)
+class FindJobs(Read[list[Job]]):
+    """An owner's jobs, newest first.
+
+    `before` is the (created_at, id) of the last job of the page before; times are ms since the epoch, both ends
+    included. `limit` is cut to 200.
+    """
+
+    owner: str
+    statuses: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    created_after: int | None = None
+    created_before: int | None = None
+    before: tuple[int, str] | None = None
+    limit: int = 50
+
+    def steps(self) -> Steps[list[Job]]:
+        where, params = ["owner = $1"], [self.owner]
+
+        def add(condition: str, *values: Any) -> None:
+            marks = [f"${len(params) + 1 + index}" for index in range(len(values))]
+            where.append(condition.format(*marks, all=", ".join(marks)))
+            params.extend(values)
+
+        if self.statuses:
+            add("status IN ({all})", *self.statuses)
+        if self.kinds:
+            add("kind IN ({all})", *self.kinds)
+        if self.created_after is not None:
+            add("created_at >= {0}", self.created_after)
+        if self.created_before is not None:
+            add("created_at <= {0}", self.created_before)
+        if self.before is not None:
+            add("(created_at, id) < ({0}, {1})", *self.before)
+        params.append(min(self.limit, _FIND_LIMIT))  # pyright: ignore[reportArgumentType]
+        rows = yield Statement(
+            f"SELECT {COLUMNS} FROM jobs WHERE {' AND '.join(where)} "
+            f"ORDER BY created_at DESC, id DESC LIMIT ${len(params)}",
+            tuple(params),
+        )
+        return [Job._make(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class CountByQueue(Read[dict[str, dict[str, int]]]):
+    """For each queue that has any: how many of its jobs are waiting, delayed, active."""
+
+    def steps(self) -> Steps[dict[str, dict[str, int]]]:
+        counts: dict[str, dict[str, int]] = {}
+        # One statement a status: each has an index of its own that holds only such rows.
+        for status in ("waiting", "delayed", "active"):
+            rows = yield Statement(f"SELECT queue, count(*) FROM jobs WHERE status = '{status}' GROUP BY queue")
+            for queue, count in rows:
+                counts.setdefault(queue, {"waiting": 0, "delayed": 0, "active": 0})[status] = count
+        return counts

@@ -1,0 +1,169 @@
+"""T3 and T4: the steps of a job. What is done stays done, through deaths, retries and new runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from snapasset.database import Read, Statement, Write
+from snapasset.event import UPDATE, tell
+from snapasset.records.jobs import COLUMNS, first_job
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from snapasset.database import Steps
+    from snapasset.job import Job
+    from snapasset.records.files import FileRow
+
+MARK_DOUBTFUL: Final = (
+    "UPDATE job_steps SET state = 'doubtful', doubts = doubts + 1 "
+    "WHERE job_id = $1 AND run = $2 AND state = 'started' AND paid = 1"
+)
+"""For a job taken from its executor: a paid call that was under way may have been charged, and nobody knows."""
+
+
+class StepState(StrEnum):
+    """How a step stands, in events and timelines."""
+
+    STARTED = "started"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class StartedStep(NamedTuple):
+    """What starting a step answers: whether cancelling was asked for, and how often a paid call's outcome was lost."""
+
+    cancel_requested: bool
+    doubts: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartStep(Write[StartedStep | None]):
+    """Write down that a step begins, before anything is done or paid for. None: the job is someone else's now."""
+
+    job_id: str
+    fence: int
+    step: str
+    paid: bool
+    progress: float
+
+    def steps(self) -> Steps[StartedStep | None]:
+        job = yield from _move(self.job_id, self.fence, self.step, self.progress)
+        if job is None:
+            return None
+        ((doubts,),) = yield Statement(
+            "INSERT INTO job_steps (job_id, run, step, state, paid, fence, started_at) "
+            "VALUES ($1, $2, $3, 'started', $4, $5, now_ms()) "
+            "ON CONFLICT (job_id, run, step) DO UPDATE SET state = 'started', paid = excluded.paid, "
+            "fence = excluded.fence, started_at = excluded.started_at, finished_at = NULL, error = NULL "
+            "RETURNING doubts",
+            (self.job_id, job.run, self.step, int(self.paid), self.fence),
+        )
+        yield tell(job, UPDATE, {"state": StepState.STARTED})
+        return StartedStep(bool(job.cancel_requested), doubts)
+
+
+@dataclass(frozen=True, slots=True)
+class FinishStep(Write[bool | None]):
+    """Write down a step's output and the files it made, in one commit.
+
+    `output` is a JSON text: it goes into the event, and is what the step returns when the job runs again. Returns
+    whether cancelling was asked for; None, and nothing is written, when the job is someone else's now.
+    """
+
+    job_id: str
+    fence: int
+    step: str
+    output: str
+    progress: float
+    files: tuple[FileRow, ...] = ()
+
+    def steps(self) -> Steps[bool | None]:
+        job = yield from _move(self.job_id, self.fence, self.step, self.progress)
+        if job is None:
+            return None
+        yield Statement(
+            "UPDATE job_steps SET state = 'done', output = $4, finished_at = now_ms() "
+            "WHERE job_id = $1 AND run = $2 AND step = $3",
+            (self.job_id, job.run, self.step, self.output),
+        )
+        for file in self.files:
+            yield file.insert(job)
+        yield tell(job, UPDATE, {"state": StepState.DONE}, ready={"output": self.output})
+        return bool(job.cancel_requested)
+
+
+@dataclass(frozen=True, slots=True)
+class SavePaidStep(Write[None]):
+    """Keep what was paid for by an executor that lost its job meanwhile, unless the step has an output already.
+
+    No event tells it: whoever runs the job next finds the step done.
+    """
+
+    job_id: str
+    run: int
+    step: str
+    output: str
+    files: tuple[FileRow, ...]
+
+    def steps(self) -> Steps[None]:
+        rows = yield Statement(
+            "UPDATE job_steps SET state = 'done', output = $4, finished_at = now_ms() "
+            "WHERE job_id = $1 AND run = $2 AND step = $3 AND state <> 'done' RETURNING 1",
+            (self.job_id, self.run, self.step, self.output),
+        )
+        if rows:
+            job = first_job((yield Statement(f"SELECT {COLUMNS} FROM jobs WHERE id = $1", (self.job_id,))))
+            if job is not None:
+                for file in self.files:
+                    yield file.insert(job)
+
+
+@dataclass(frozen=True, slots=True)
+class FailStep(Write[bool | None]):
+    """Write down that a step came to nothing while the job goes on; `error` is `{code, message, retryable}`."""
+
+    job_id: str
+    fence: int
+    step: str
+    error: Mapping[str, Any]
+    progress: float
+
+    def steps(self) -> Steps[bool | None]:
+        job = yield from _move(self.job_id, self.fence, self.step, self.progress)
+        if job is None:
+            return None
+        yield Statement(
+            "UPDATE job_steps SET state = 'failed', error = $4, finished_at = now_ms() "
+            "WHERE job_id = $1 AND run = $2 AND step = $3",
+            (self.job_id, job.run, self.step, json.dumps(self.error)),
+        )
+        yield tell(job, UPDATE, {"state": StepState.FAILED, "error": dict(self.error)})
+        return bool(job.cancel_requested)
+
+
+@dataclass(frozen=True, slots=True)
+class DoneSteps(Read[dict[str, str]]):
+    """The outputs (JSON texts) of a job's finished steps, by name; the newest run's where several have one."""
+
+    job_id: str
+
+    def steps(self) -> Steps[dict[str, str]]:
+        rows = yield Statement(
+            "SELECT step, output FROM job_steps WHERE job_id = $1 AND state = 'done' ORDER BY run", (self.job_id,)
+        )
+        return {step: output for step, output in rows}
+
+
+def _move(job_id: str, fence: int, step: str, progress: float) -> Steps[Job | None]:
+    """Set a held job's step and progress (which never goes back within a run); None when it is not held."""
+    rows = yield Statement(
+        "UPDATE jobs SET step = $3, seq = seq + 1, updated_at = now_ms(), "
+        "progress = CASE WHEN $4 > progress THEN $4 ELSE progress END "
+        f"WHERE id = $1 AND fence = $2 AND status = 'active' RETURNING {COLUMNS}",
+        (job_id, fence, step, progress),
+    )
+    return first_job(rows)

@@ -1,0 +1,116 @@
+"""T7 and T11: what time alone causes. Done by whichever process is first; the others find nothing to do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from snapasset.database import Read, Statement, Write
+from snapasset.errors import WorkerLost
+from snapasset.event import UPDATE, tell
+from snapasset.job import Job
+from snapasset.records.endings import tell_failure
+from snapasset.records.jobs import COLUMNS, first_job
+from snapasset.records.steps import MARK_DOUBTFUL
+
+if TYPE_CHECKING:
+    from snapasset.database import Steps
+
+PROMOTE_LIMIT: Final = 200
+"""Most delayed jobs made ready in one commit: a flood of them must not hold up other changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextDue(Read[int | None]):
+    """In how many ms the next delayed job is due (0 or less: now); None when none is delayed."""
+
+    def steps(self) -> Steps[int | None]:
+        ((due,),) = yield Statement("SELECT min(due_at) - now_ms() FROM jobs WHERE status = 'delayed'")
+        return due
+
+
+@dataclass(frozen=True, slots=True)
+class Promote(Write[list[Job]]):
+    """Make delayed jobs ready whose time has come, the longest due first, at most `PROMOTE_LIMIT` of them."""
+
+    def steps(self) -> Steps[list[Job]]:
+        rows = yield Statement(
+            "UPDATE jobs SET status = 'waiting', due_at = NULL, seq = seq + 1, updated_at = now_ms() "
+            "WHERE id IN (SELECT id FROM jobs WHERE status = 'delayed' AND due_at <= now_ms() "
+            f"ORDER BY due_at, id LIMIT $1) AND status = 'delayed' RETURNING {COLUMNS}",
+            (PROMOTE_LIMIT,),
+        )
+        jobs = [Job._make(row) for row in rows]
+        for job in jobs:
+            yield tell(job, UPDATE)
+        return jobs
+
+
+class HeldJob(NamedTuple):
+    """A running job as the reconciler watches it."""
+
+    id: str
+    fence: int
+    beat: int
+    worker_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldJobs(Read[list[HeldJob]]):
+    """All jobs that an executor holds."""
+
+    def steps(self) -> Steps[list[HeldJob]]:
+        rows = yield Statement("SELECT id, fence, beat, worker_id FROM jobs WHERE status = 'active'")
+        return [HeldJob._make(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Reap(Write[Job | None]):
+    """Take a job from an executor that is dead or silent: ready again, or failed when its attempts are used up.
+
+    As cancelled if that was asked for. None when the job has moved since it was watched: then nothing is done.
+    """
+
+    watched: HeldJob
+
+    def steps(self) -> Steps[Job | None]:
+        lost = WorkerLost()
+        error = {"code": lost.code, "message": lost.sentence, "retryable": True}
+        rows = yield Statement(
+            "UPDATE jobs SET status = CASE WHEN cancel_requested = 1 THEN 'cancelled' "
+            "WHEN attempt < attempts THEN 'waiting' ELSE 'failed' END, "
+            "finished_at = CASE WHEN cancel_requested = 1 OR attempt >= attempts THEN now_ms() END, "
+            "error = $4, fence = fence + 1, seq = seq + 1, worker_id = NULL, updated_at = now_ms() "
+            f"WHERE id = $1 AND fence = $2 AND beat = $3 AND status = 'active' RETURNING {COLUMNS}",
+            (self.watched.id, self.watched.fence, self.watched.beat, json.dumps(error)),
+        )
+        job = first_job(rows)
+        if job is not None:
+            yield Statement(MARK_DOUBTFUL, (job.id, job.run))
+            yield tell_failure(job, error)
+        return job
+
+
+class ReadyJob(NamedTuple):
+    """A waiting job, as far as a ring needs it."""
+
+    id: str
+    kind: str
+    queue: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyJobs(Read[list[ReadyJob]]):
+    """The most urgent waiting jobs of one queue, at most `limit`."""
+
+    queue: str
+    limit: int
+
+    def steps(self) -> Steps[list[ReadyJob]]:
+        rows = yield Statement(
+            "SELECT id, kind, queue, fence FROM jobs WHERE status = 'waiting' AND queue = $1 ORDER BY rank, id LIMIT $2",
+            (self.queue, self.limit),
+        )
+        return [ReadyJob._make(row) for row in rows]

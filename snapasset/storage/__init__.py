@@ -1,0 +1,65 @@
+"""Where finished bytes live: the contract, one adapter a file beside it.
+
+Keys are chosen by the caller, relative, unique for ever (`generations/<id>/<name>`), and the record, not the storage,
+decides which of them count. A key is written once; writing it again with the same bytes is harmless.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file as the storage sees it: its key, its size in bytes, its last change in ms since the epoch."""
+
+    key: str
+    size: int
+    modified_at: int
+
+
+class Storage(ABC):
+    """A place that keeps files by key.
+
+    Every method may raise `StorageUnavailable` (try again). A key that leaves its root, is absolute, empty or holds a
+    control character raises `InvalidInput`, before anything is touched.
+    """
+
+    name: str
+    """What `/health` and the start banner call it."""
+
+    @abstractmethod
+    async def put(self, key: str, data: bytes, content_type: str) -> None:
+        """Store `data` under `key`; when this returns, a power cut no longer loses it.
+
+        Raises `StorageFailed` (retryable) or `StorageQuotaExceeded`; then no half file is left under the key.
+        """
+
+    @abstractmethod
+    async def get(self, key: str) -> bytes:
+        """The bytes under `key`. Raises `FileMissing`."""
+
+    @abstractmethod
+    def stream(self, key: str, chunk_size: int = 65536) -> AsyncIterator[bytes]:
+        """The bytes under `key`, piece by piece. Raises `FileMissing` before the first piece."""
+
+    @abstractmethod
+    async def delete(self, keys: Collection[str]) -> frozenset[str]:
+        """Remove files; return the keys that were there and are gone now. Missing ones are no error."""
+
+    @abstractmethod
+    def list(self, prefix: str = "") -> AsyncIterator[StoredFile]:
+        """Every file whose key starts with `prefix`, in the order of keys."""
+
+    @abstractmethod
+    async def check(self) -> None:
+        """Return when the storage can be written to, else raise `StorageUnavailable`."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Give back what is held. Using the storage afterwards is an error."""
