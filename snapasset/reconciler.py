@@ -1,0 +1,120 @@
+"""What time alone must cause. Runs in every process; there is no leader, and two of them do no harm.
+
+Each second: delayed jobs that are due become ready, jobs of dead or silent executors are taken back, and ready jobs
+that have no ring get one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from snapasset.database import Liveness
+from snapasset.errors import DatabaseUnavailable
+from snapasset.records.upkeep import PROMOTE_LIMIT, HeldJob, HeldJobs, NextDue, Promote, ReadyJobs, Reap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from snapasset.database import Database
+    from snapasset.settings import Settings
+    from snapasset.switch import Switch
+
+log = logging.getLogger(__name__)
+
+_SLOWEST_SHARE = 0.2
+"""A round that took longer than this share of the lease says nothing about the executors' silence."""
+
+
+class _Watched(NamedTuple):
+    held: HeldJob
+    since: float
+
+
+class Reconciler:
+    """One process's share of the upkeep. `monotonic` is its own clock in seconds, for measuring silence only."""
+
+    def __init__(
+        self, database: Database, switch: Switch, settings: Settings, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._database = database
+        self._switch = switch
+        self._settings = settings
+        self._monotonic = monotonic
+        self._watched: dict[str, _Watched] = {}
+        self._database_away = False
+
+    async def run(self) -> None:
+        """Do rounds until cancelled; the first at once, so that a restart finds its left-overs without delay."""
+        while True:
+            pause = self._settings.reconcile_seconds * random.uniform(0.8, 1.2)  # noqa: S311  spreads processes
+            try:
+                pause = await self.tick(pause)
+                if self._database_away:
+                    self._database_away = False
+                    log.warning("the database answers again")
+            except DatabaseUnavailable as error:
+                # The executors could not beat either: what was watched before the outage proves nothing.
+                self._watched.clear()
+                if not self._database_away:
+                    self._database_away = True
+                    log.warning("the database is away", extra={"error": error.detail})
+            except Exception:
+                log.exception("a round of upkeep failed")
+            await asyncio.sleep(pause)
+
+    async def tick(self, pause: float = 1.0) -> float:
+        """One round. Returns how many seconds to wait for the next: `pause`, or less when a job is due before."""
+        await self._take_back()
+        due = await self._promote()
+        await self._ring()
+        return pause if due is None else min(pause, max(due / 1000, 0.001))
+
+    async def _promote(self) -> int | None:
+        due = await self._database.read(NextDue())
+        while due is not None and due <= 0:
+            promoted = await self._database.write(Promote())
+            due = await self._database.read(NextDue()) if promoted else None
+            if len(promoted) == PROMOTE_LIMIT:
+                await self._ring()
+        return due
+
+    async def _take_back(self) -> None:
+        asked_at = self._monotonic()
+        held = await self._database.read(HeldJobs())
+        now = self._monotonic()
+        if now - asked_at > self._settings.lease_seconds * _SLOWEST_SHARE:
+            # The record was slow: executors may have been kept from beating, so nobody is called silent for it.
+            self._watched.clear()
+        dead = await self._dead({job.worker_id for job in held})
+        watched = {job.id: self._watch(job, now) for job in held}
+        self._watched = watched
+        for job, since in watched.values():
+            if job.worker_id in dead or now - since >= self._settings.lease_seconds:
+                taken = await self._database.write(Reap(job))
+                if taken is not None:
+                    log.warning(
+                        "took a job back from a lost worker",
+                        extra={"jobId": taken.id, "queue": taken.queue, "status": taken.status},
+                    )
+
+    async def _dead(self, workers: set[str]) -> frozenset[str]:
+        if workers and isinstance(self._database, Liveness):
+            return await asyncio.to_thread(self._database.dead, workers)
+        return frozenset()
+
+    def _watch(self, job: HeldJob, now: float) -> _Watched:
+        before = self._watched.get(job.id)
+        if before is not None and before.held.fence == job.fence and before.held.beat == job.beat:
+            return before
+        return _Watched(job, now)
+
+    async def _ring(self) -> None:
+        for queue in self._switch.queues:
+            ready = await self._database.read(ReadyJobs(queue, self._settings.ring_cap))
+            missing = len(ready) - await self._switch.waiting_rings(queue)
+            for job in ready[: max(0, missing)]:
+                await self._switch.ring(queue, job.id, job.kind, job.fence)

@@ -1,0 +1,217 @@
+"""What a processor may do: run steps, tell progress, notice that it should stop. Nothing else reaches it.
+
+A step that is done returns its saved output when the job runs again, after a death as after a retry, so a processor is
+written as if it always ran from the start. What it did outside of steps is done again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+
+from snapasset.errors import OutcomeUnknown
+from snapasset.event import Event, tick
+from snapasset.job_type import Wire
+from snapasset.records.steps import FailStep, FinishStep, SavePaidStep, StartStep
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from snapasset.database import Write
+    from snapasset.errors import SnapAssetError
+    from snapasset.event import News
+    from snapasset.job import Job
+    from snapasset.records.files import FileRow
+
+A = TypeVar("A", bound=Wire)
+O = TypeVar("O", bound=Wire)  # noqa: E741  the output of a step
+T = TypeVar("T")
+
+TICK_SECONDS: Final = 0.25
+"""Least time between two ticks of a job: more often than four times a second tells a person nothing."""
+
+
+class Persist(Protocol):
+    """Hands a running job's change to the record, again and again until the record answers."""
+
+    async def __call__(self, change: Write[T], /) -> T: ...
+
+
+class Stopped(BaseException):
+    """Ends a processor early through no fault of its own.
+
+    Not an `Exception`, so that a processor which tolerates failures does not swallow it.
+    """
+
+
+class CancelNoticed(Stopped):
+    """Cancelling was asked for, and this is a place to stop."""
+
+
+class JobLost(Stopped):
+    """The job is someone else's now: whatever this executor did would be refused."""
+
+
+def wire_error(error: SnapAssetError) -> dict[str, object]:
+    """A named error as it stands in events and results: `{code, message, retryable}`."""
+    return {"code": error.code, "message": error.detail, "retryable": error.retryable}
+
+
+class Step:
+    """A step under way, as its work sees it."""
+
+    def __init__(self, context: JobContext[Wire], name: str, span: tuple[float, float]) -> None:
+        self._context = context
+        self._name = name
+        self._span = span
+        self.files: list[FileRow] = []
+
+    def tick(self, fraction: float) -> None:
+        """Tell how much of this step is done, 0 to 1. News only: call it as often as you like, from the event loop."""
+        low, high = self._span
+        self._context.show(self._name, low + (high - low) * min(1.0, max(0.0, fraction)))
+
+    def keep(self, file: FileRow) -> None:
+        """Enter a file, already in the storage, into the record together with the step's output."""
+        self.files.append(file)
+
+
+class JobContext(Generic[A]):
+    """One attempt at one job, as its processor sees it.
+
+    Attributes:
+        args: what was asked for, checked.
+        job: the row as it was claimed; its progress and step grow old.
+        progress: 0 to 100, never falling within a run.
+        paid_calls: the paid steps that are under way.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        args: A,
+        *,
+        done: Mapping[str, str],
+        persist: Persist,
+        publish: Callable[[News], None],
+        doubts_allowed: int,
+    ) -> None:
+        self.job = job
+        self.args = args
+        self.progress = job.progress
+        self.lost = False
+        self.cancel_requested = False
+        self.paid_calls: set[str] = set()
+        self._done = dict(done)
+        self._persist = persist
+        self._publish = publish
+        self._doubts_allowed = doubts_allowed
+        self._next_tick_at = 0.0
+        self._held_tick: asyncio.TimerHandle | None = None
+        self._step_name: str | None = None
+
+    @property
+    def last_attempt(self) -> bool:
+        """Whether a failure of this attempt ends the run."""
+        return self.job.attempt >= self.job.attempts
+
+    async def step(
+        self,
+        name: str,
+        work: Callable[[Step], Awaitable[O]],
+        *,
+        output: type[O],
+        span: tuple[float, float],
+        paid: bool = False,
+    ) -> O:
+        """Do `work` once per job and return its output; if it was done before, only return it.
+
+        `name` is unique within the job and for ever; `output` is the model of what `work` returns; `span` is the part
+        of the job's progress (0 to 100) that this step covers; `paid` says that the work costs money each time it is
+        done. Steps of one job may run side by side. Raises what `work` raises, `OutcomeUnknown` when a paid call was
+        lost too often, or a `Stopped`.
+        """
+        saved = self._done.get(name)
+        if saved is not None:
+            self.progress = max(self.progress, span[1])
+            return output.model_validate_json(saved)
+        self.check_cancelled()
+        started = await self._persist(StartStep(self.job.id, self.job.fence, name, paid, span[0]))
+        if started is None:
+            self.lost = True
+            raise JobLost
+        self._notice(cancel_requested=started.cancel_requested)
+        self.check_cancelled()
+        if paid and started.doubts > self._doubts_allowed:
+            raise OutcomeUnknown
+        self.progress = max(self.progress, span[0])
+        step = Step(self, name, span)  # pyright: ignore[reportArgumentType]  it only ticks, whatever the arguments are
+        if paid:
+            self.paid_calls.add(name)
+        result = await work(step)
+        await self._finish(step, name, result, span[1])
+        return result
+
+    async def give_up(self, step: str, error: SnapAssetError) -> None:
+        """Write down that a step came to nothing, and go on without it. Raises a `Stopped`."""
+        self.paid_calls.discard(step)
+        change = FailStep(self.job.id, self.job.fence, step, wire_error(error), self.progress)
+        self._heard(await self._persist(change))
+
+    def check_cancelled(self) -> None:
+        """Stop here if the job was cancelled or taken away. Raises a `Stopped`."""
+        if self.lost:
+            raise JobLost
+        if self.cancel_requested:
+            raise CancelNoticed
+
+    # --- the executor's side
+
+    def show(self, step: str | None, progress: float) -> None:
+        """Have a tick published now or, if the last was just now, in a moment; the newest one wins."""
+        self._step_name = step
+        self.progress = max(self.progress, progress)
+        if self._held_tick is not None or self.lost:
+            return
+        wait = self._next_tick_at - time.monotonic()
+        if wait <= 0:
+            self._publish_tick()
+        else:
+            self._held_tick = asyncio.get_running_loop().call_later(wait, self._publish_tick)
+
+    def hear(self, news: News) -> None:
+        """Take in news of this job from the feed: somebody may have asked to cancel it."""
+        if isinstance(news, Event) and '"cancelRequested":true' in news.body:
+            self.cancel_requested = True
+
+    def close(self) -> None:
+        """Say nothing more."""
+        if self._held_tick is not None:
+            self._held_tick.cancel()
+            self._held_tick = None
+
+    async def _finish(self, step: Step, name: str, result: Wire, progress: float) -> None:
+        text, files = result.model_dump_json(), tuple(step.files)
+        self.progress = max(self.progress, progress)
+        held = await self._persist(FinishStep(self.job.id, self.job.fence, name, text, progress, files))
+        if held is None and name in self.paid_calls:
+            await self._persist(SavePaidStep(self.job.id, self.job.run, name, text, files))
+        self.paid_calls.discard(name)
+        self._done[name] = text
+        self._heard(held)
+
+    def _heard(self, answer: bool | None) -> None:
+        """Take in what a change of the held job answered: whether it is to be cancelled, None if it is not held."""
+        if answer is None:
+            self.lost = True
+            raise JobLost
+        self._notice(cancel_requested=answer)
+
+    def _notice(self, *, cancel_requested: bool) -> None:
+        self.cancel_requested = self.cancel_requested or cancel_requested
+
+    def _publish_tick(self) -> None:
+        self._held_tick = None
+        self._next_tick_at = time.monotonic() + TICK_SECONDS
+        self._publish(tick(self.job, self._step_name, self.progress))
