@@ -6,9 +6,11 @@ no seq, the newest replaces the others. Both carry their JSON body ready-made, s
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
+import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pydantic_core import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,12 +41,17 @@ class Tick(NamedTuple):
 
 News = Event | Tick
 
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
-
 
 def iso(millis: int) -> str:
     """Milliseconds since the epoch as RFC 3339 in UTC, to the millisecond."""
-    return datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, rest = divmod(millis, 1000)
+    return f"{_iso_second(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _iso_second(seconds: int) -> str:
+    """The part of a time that many events share: spelling it out is a third of what an event costs."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def tell(
@@ -69,7 +76,7 @@ def tell(
         fields["cancelRequested"] = True
     if extra:
         fields.update(extra)
-    body = _encode(fields)
+    body = to_json(fields).decode()
     for name, text in (ready or {}).items():
         body = f'{body[:-1]},"{name}":{text}}}'
     return Event(job.id, job.seq, type_, body, job.updated_at)
@@ -87,4 +94,4 @@ def tick(job: Job, step: str | None, progress: float) -> Tick:
         "step": step,
         "progress": round(progress, 1),
     }
-    return Tick(job.id, _encode(fields))
+    return Tick(job.id, to_json(fields).decode())

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from snapasset.event import Event
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
+U = TypeVar("U")
 
 Row = tuple[Any, ...]
 
@@ -55,6 +56,25 @@ class Write(ABC, Generic[T]):
     def abandoned(self, answer: T) -> Write[Any] | None:
         """What to do when the change was committed but its caller had gone; nothing by default."""
         del answer
+
+
+@dataclass(frozen=True, slots=True)
+class Both(Write[tuple[T, U]], Generic[T, U]):
+    """Two changes in one: both or neither, in this order, at the cost of one hand-over."""
+
+    first: Write[T]
+    second: Write[U]
+
+    def steps(self) -> Steps[tuple[T, U]]:
+        first = yield from self.first.steps()
+        second = yield from self.second.steps()
+        return first, second
+
+    def abandoned(self, answer: tuple[T, U]) -> Write[Any] | None:
+        undo_first, undo_second = self.first.abandoned(answer[0]), self.second.abandoned(answer[1])
+        if undo_first is None or undo_second is None:
+            return undo_first or undo_second
+        return Both(undo_first, undo_second)
 
 
 class Read(ABC, Generic[T]):

@@ -1,13 +1,13 @@
 """The record in one SQLite file: for one host and a local disk; any number of processes may share the file.
 
 One writer thread per process owns the only writing connection. It takes what is waiting, runs it inside one
-transaction with a savepoint for each operation, and commits once: the cost of the disk is shared by the batch, and a
-batch grows just when the disk is slow. Readers have threads and connections of their own and never wait for it (WAL).
+transaction and commits once: the cost of the disk is shared by the batch, and a batch grows just when the disk is slow. Readers have threads and connections of their own and never wait for it (WAL).
 
 Things that look odd and are meant:
   1. The event loop is woken once a batch, not once an operation.
-  2. A batch that fails as a whole (its commit, not one of its operations) is replayed one by one, so that one bad
-     operation cannot take its neighbours with it.
+  2. There are no savepoints. An operation that refuses before it changed anything (nearly all that refuse) is just
+     answered; when one raises later, or the commit fails, the batch is rolled back and replayed one by one, so that
+     no operation takes its neighbours with it.
 """
 
 from __future__ import annotations
@@ -165,44 +165,35 @@ class SqliteDatabase(Database):
         connection.raw.close()
 
     def _commit(self, connection: Connection, batch: Sequence[_Call]) -> tuple[list[_Answer], list[Event]]:
-        answers: list[_Answer] = []
-        events: list[Event] = []
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for call in batch:
-                answers.append(self._in_savepoint(connection, call, events))
-            connection.execute("COMMIT")
         except sqlite3.Error as error:
-            return self._recover(connection, batch, error)
+            return [_Answer(call, None, named(error)) for call in batch], []
+        try:
+            answers, events = self._run_all(connection, batch)
+            connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001  whatever it is belongs to the callers
+            connection.roll_back()
+            if len(batch) == 1:
+                return [_Answer(batch[0], None, named(error))], []
+            answers, events = [], []
+            for call in batch:
+                one_answer, its_events = self._commit(connection, [call])
+                answers += one_answer
+                events += its_events
         return answers, events
 
-    def _in_savepoint(self, connection: Connection, call: _Call, events: list[Event]) -> _Answer:
-        told = len(events)
-        connection.execute("SAVEPOINT operation")
-        try:
-            value = connection.run(call.operation, events)
-        except Exception as error:  # noqa: BLE001  whatever it raised belongs to its caller
-            del events[told:]
-            # Raises when SQLite has ended the transaction by itself (disk full, I/O error): then the batch has failed.
-            connection.execute("ROLLBACK TO operation")
-            connection.execute("RELEASE operation")
-            return _Answer(call, None, named(error))
-        connection.execute("RELEASE operation")
-        return _Answer(call, value, None)
-
-    def _recover(
-        self, connection: Connection, batch: Sequence[_Call], error: sqlite3.Error
-    ) -> tuple[list[_Answer], list[Event]]:
-        with contextlib.suppress(sqlite3.Error):
-            connection.roll_back()
-        if len(batch) == 1:
-            return [_Answer(batch[0], None, named(error))], []
+    def _run_all(self, connection: Connection, batch: Sequence[_Call]) -> tuple[list[_Answer], list[Event]]:
         answers: list[_Answer] = []
         events: list[Event] = []
         for call in batch:
-            one_answers, one_events = self._commit(connection, [call])
-            answers += one_answers
-            events += one_events
+            changes = connection.raw.total_changes
+            try:
+                answers.append(_Answer(call, connection.run(call.operation, events), None))
+            except Exception as error:
+                if connection.raw.total_changes != changes or isinstance(error, sqlite3.Error):
+                    raise
+                answers.append(_Answer(call, None, error))
         return answers, events
 
     def _read_on(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -70,8 +71,10 @@ class Connection:
         self._cursor.execute(sql)
 
     def roll_back(self) -> None:
+        """End a transaction without a trace; SQLite may have ended it by itself (disk full, I/O error)."""
         if self.raw.in_transaction:
-            self.raw.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):
+                self.raw.execute("ROLLBACK")
 
     def migrate(self) -> str:
         """Bring the schema up to date, under a lock; return the record's id. Raises `BadConfiguration`."""

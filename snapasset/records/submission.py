@@ -52,8 +52,7 @@ class Submit(Write[Job]):
     def steps(self) -> Steps[Job]:
         if self.live_limit is not None:
             ((live,),) = yield Statement(
-                "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE owner = $1 "
-                "AND status IN ('waiting', 'delayed', 'blocked', 'active') LIMIT $2) AS live",
+                "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE owner = $1 AND finished_at IS NULL LIMIT $2) AS live",
                 (self.owner, self.live_limit),
             )
             if live >= self.live_limit:

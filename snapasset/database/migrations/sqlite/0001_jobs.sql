@@ -39,12 +39,13 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_ready ON jobs (queue, rank, id, kind) WHERE status = 'waiting';
 CREATE INDEX jobs_due ON jobs (due_at, queue) WHERE status = 'delayed';
 CREATE INDEX jobs_active ON jobs (worker_id, queue) WHERE status = 'active';
-CREATE INDEX jobs_live ON jobs (owner) WHERE status IN ('waiting', 'delayed', 'blocked', 'active');
+-- Not ended; told by a column that a claim does not touch.
+CREATE INDEX jobs_live ON jobs (owner) WHERE finished_at IS NULL;
 CREATE INDEX jobs_of_owner ON jobs (owner, created_at, id);
 
--- AUTOINCREMENT: a position given out once is never given out again, even after clean-ups.
+-- The row with the highest position is never deleted, so that no position is given out twice.
 CREATE TABLE job_events (
-    pos INTEGER PRIMARY KEY AUTOINCREMENT,
+    pos INTEGER PRIMARY KEY,
     job_id TEXT NOT NULL,
     seq INTEGER NOT NULL,
     type TEXT NOT NULL,
