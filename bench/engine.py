@@ -87,7 +87,7 @@ def _loop(work: Coroutine[Any, Any, float]) -> float:
     """Run a measurement on the event loop that the server uses."""
     if sys.platform == "win32":
         return asyncio.run(work)
-    import uvloop  # noqa: PLC0415  it does not exist on Windows
+    import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)

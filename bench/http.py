@@ -1,2 +1,5 @@
 """x"""
-def run() -> None: pass
+
+
+def run() -> None:
+    pass

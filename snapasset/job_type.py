@@ -89,7 +89,9 @@ class Catalogue:
             if job_type.kind in self._by_kind:
                 raise BadConfiguration(f"the kind {job_type.kind!r} is listed twice")
             if "options" in job_type.args.model_fields:
-                raise BadConfiguration(f"the kind {job_type.kind!r} takes a field named options, which is the API's own")
+                raise BadConfiguration(
+                    f"the kind {job_type.kind!r} takes a field named options, which is the API's own"
+                )
             self._by_kind[job_type.kind] = job_type
 
     def __iter__(self) -> Iterator[JobType[Any, Any]]:

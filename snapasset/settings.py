@@ -21,56 +21,74 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, validate_default=False)
 
     # Where it listens
-    host: str = Field("127.0.0.1", description="Address to listen on.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int | None = Field(
-        None, ge=0, le=65_535, description="Port to listen on; unset: 8000, or the next free one."
+        default=None, ge=0, le=65_535, description="Port to listen on; unset: 8000, or the next free one."
     )
     allow_anonymous: bool = Field(
-        False, description="Let anonymous sessions in when the address is reachable from elsewhere."
+        default=False, description="Let anonymous sessions in when the address is reachable from elsewhere."
     )
 
     # What it keeps, and where
-    data_dir: Path = Field(Path(".data"), description="Folder of the record, the files and the generated secret.")
+    data_dir: Path = Field(
+        default=Path(".data"), description="Folder of the record, the files and the generated secret."
+    )
     sqlite_synchronous: Literal["FULL", "NORMAL"] = Field(
-        "FULL", description="FULL survives a power cut; NORMAL only the death of the program."
+        default="FULL", description="FULL survives a power cut; NORMAL only the death of the program."
     )
     signing_secret: SecretStr | None = Field(
-        None, min_length=32, description="Signs stream tokens; unset: generated and kept in the data folder."
+        default=None, min_length=32, description="Signs stream tokens; unset: generated and kept in the data folder."
     )
 
     # What it says
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity that is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severity that is logged."
+    )
     log_format: Literal["auto", "json", "text"] = Field(
-        "auto", description="auto: readable on a terminal, JSON lines elsewhere."
+        default="auto", description="auto: readable on a terminal, JSON lines elsewhere."
     )
 
     # What a caller may ask
-    prompt_max_length: int = Field(4_000, ge=1, le=32_000, description="Longest prompt, in characters.")
-    body_max_bytes: int = Field(65_536, ge=1_024, description="Largest request body, in bytes.")
-    live_jobs_per_owner: int = Field(1_000, ge=1, description="Most jobs of one owner that have not ended.")
-    delay_max_seconds: int = Field(30 * 86_400, ge=0, description="Furthest a job may be put off.")
+    prompt_max_length: int = Field(default=4_000, ge=1, le=32_000, description="Longest prompt, in characters.")
+    body_max_bytes: int = Field(default=65_536, ge=1_024, description="Largest request body, in bytes.")
+    live_jobs_per_owner: int = Field(default=1_000, ge=1, description="Most jobs of one owner that have not ended.")
+    delay_max_seconds: int = Field(default=30 * 86_400, ge=0, description="Furthest a job may be put off.")
+    request_seconds: float = Field(default=15.0, gt=0, description="How long a request may take to arrive whole.")
 
     # How jobs run
-    job_max_concurrency: int = Field(2, ge=1, le=256, description="Jobs of one queue at once in one process.")
-    retry_base_seconds: float = Field(2.0, ge=0, description="Pause before the second attempt; doubles each time.")
-    retry_max_seconds: float = Field(300.0, ge=0, description="Longest pause between attempts.")
-    beat_seconds: float = Field(5.0, gt=0, description="How often a running job says that it is alive.")
-    lease_seconds: float = Field(15.0, gt=0, description="Silence after which a running job is taken over.")
-    reconcile_seconds: float = Field(1.0, gt=0, description="How often each process looks for what time has caused.")
-    drain_seconds: float = Field(20.0, ge=0, description="How long running jobs may go on after SIGTERM.")
+    job_max_concurrency: int = Field(default=2, ge=1, le=256, description="Jobs of one queue at once in one process.")
+    retry_base_seconds: float = Field(
+        default=2.0, ge=0, description="Pause before the second attempt; doubles each time."
+    )
+    retry_max_seconds: float = Field(default=300.0, ge=0, description="Longest pause between attempts.")
+    beat_seconds: float = Field(default=5.0, gt=0, description="How often a running job says that it is alive.")
+    lease_seconds: float = Field(default=15.0, gt=0, description="Silence after which a running job is taken over.")
+    reconcile_seconds: float = Field(
+        default=1.0, gt=0, description="How often each process looks for what time has caused."
+    )
+    drain_seconds: float = Field(default=20.0, ge=0, description="How long running jobs may go on after SIGTERM.")
     paid_doubt: Literal["repeat", "ask"] = Field(
-        "repeat", description="repeat: one paid call of unknown outcome is repeated; ask: none is."
+        default="repeat", description="repeat: one paid call of unknown outcome is repeated; ask: none is."
     )
 
     # Rings
-    ring_cap: int = Field(256, ge=1, description="Most rings that wait in a queue; the record keeps the rest.")
-    ring_drain_seconds: float = Field(2.0, ge=0, description="How long one ring goes on claiming while work waits.")
-    ring_seconds: float = Field(0.25, gt=0, description="How long a submit waits for its ring to be taken.")
+    ring_cap: int = Field(default=256, ge=1, description="Most rings that wait in a queue; the record keeps the rest.")
+    ring_drain_seconds: float = Field(
+        default=2.0, ge=0, description="How long one ring goes on claiming while work waits."
+    )
+    ring_seconds: float = Field(default=0.25, gt=0, description="How long a submit waits for its ring to be taken.")
+
+    # Health
+    health_seconds: float = Field(
+        default=1.5, gt=0, description="How long /health waits for a part before calling it down."
+    )
 
     # Streams
-    heartbeat_seconds: float = Field(15.0, gt=0, description="Pause between comment lines on a silent stream.")
-    stream_retry_ms: int = Field(2_000, ge=100, description="What a stream tells the browser to wait before reconnecting.")
-    sweep_seconds: float = Field(5.0, gt=0, description="How often watched jobs are compared with the record.")
+    heartbeat_seconds: float = Field(default=15.0, gt=0, description="Pause between comment lines on a silent stream.")
+    stream_retry_ms: int = Field(
+        default=2_000, ge=100, description="What a stream tells the browser to wait before reconnecting."
+    )
+    sweep_seconds: float = Field(default=5.0, gt=0, description="How often watched jobs are compared with the record.")
 
     @property
     def loopback(self) -> bool:

@@ -83,9 +83,7 @@ class Attempt:
         doubtful = self.context is not None and bool(self.context.paid_calls) and not unbilled
         pause = min(self._settings.retry_max_seconds, self._settings.retry_base_seconds * 2 ** (self.job.attempt - 1))
         pause *= random.uniform(0.8, 1.2)  # noqa: S311  spreads the retries of jobs that failed together
-        log.warning(
-            "an attempt failed", extra={"jobId": self.job.id, "queue": self.job.queue, "code": error.code}
-        )
+        log.warning("an attempt failed", extra={"jobId": self.job.id, "queue": self.job.queue, "code": error.code})
         return Fail(
             self.job.id,
             self.job.fence,

@@ -139,3 +139,4 @@ class Liveness(Protocol):
 
     def dead(self, worker_ids: Collection[str]) -> frozenset[str]:
         """Those of `worker_ids` whose process no longer lives. Never names one that does."""
+        ...

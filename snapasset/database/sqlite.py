@@ -36,6 +36,7 @@ T = TypeVar("T")
 BATCH: Final = 256
 """Most operations in one commit: bounds how long the first of them waits for the last."""
 
+
 def wall_ms() -> int:
     """The host's time in ms since the epoch."""
     return time.time_ns() // 1_000_000
@@ -73,7 +74,9 @@ class SqliteDatabase(Database):
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
         writer, *readers = await self._loop.run_in_executor(None, self._connect)
-        self._threads = [threading.Thread(target=self._write_on, args=(writer, self._loop), name="record-writer", daemon=True)]
+        self._threads = [
+            threading.Thread(target=self._write_on, args=(writer, self._loop), name="record-writer", daemon=True)
+        ]
         for reader in readers:
             self._threads.append(
                 threading.Thread(target=self._read_on, args=(reader, self._loop), name="record-reader", daemon=True)
@@ -136,9 +139,7 @@ class SqliteDatabase(Database):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             connections = [Connection(self._path, self._synchronous, self._clock)]
             self._record_id = connections[0].migrate()
-            connections += [
-                Connection(self._path, self._synchronous, self._clock) for _ in range(self._reader_count)
-            ]
+            connections += [Connection(self._path, self._synchronous, self._clock) for _ in range(self._reader_count)]
         except (sqlite3.Error, OSError) as error:
             raise DatabaseUnavailable(f"The database file {self._path.name} cannot be used: {error}") from error
         return connections
@@ -176,11 +177,8 @@ class SqliteDatabase(Database):
             connection.roll_back()
             if len(batch) == 1:
                 return [_Answer(batch[0], None, named(error))], []
-            answers, events = [], []
-            for call in batch:
-                one_answer, its_events = self._commit(connection, [call])
-                answers += one_answer
-                events += its_events
+            alone = [self._commit(connection, [call]) for call in batch]
+            return [answer for its, _ in alone for answer in its], [event for _, its in alone for event in its]
         return answers, events
 
     def _run_all(self, connection: Connection, batch: Sequence[_Call]) -> tuple[list[_Answer], list[Event]]:

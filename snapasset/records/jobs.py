@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from snapasset.database import Read, Statement
 from snapasset.job import Job
@@ -53,9 +53,10 @@ class FindJobs(Read[list[Job]]):
     limit: int = 50
 
     def steps(self) -> Steps[list[Job]]:
-        where, params = ["owner = $1"], [self.owner]
+        where = ["owner = $1"]
+        params: list[str | int] = [self.owner]
 
-        def add(condition: str, *values: Any) -> None:
+        def add(condition: str, *values: str | int) -> None:
             marks = [f"${len(params) + 1 + index}" for index in range(len(values))]
             where.append(condition.format(*marks, all=", ".join(marks)))
             params.extend(values)
@@ -70,7 +71,7 @@ class FindJobs(Read[list[Job]]):
             add("created_at <= {0}", self.created_before)
         if self.before is not None:
             add("(created_at, id) < ({0}, {1})", *self.before)
-        params.append(min(self.limit, _FIND_LIMIT))  # pyright: ignore[reportArgumentType]
+        params.append(min(self.limit, _FIND_LIMIT))
         rows = yield Statement(
             f"SELECT {COLUMNS} FROM jobs WHERE {' AND '.join(where)} "
             f"ORDER BY created_at DESC, id DESC LIMIT ${len(params)}",

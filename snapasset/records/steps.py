@@ -155,7 +155,7 @@ class DoneSteps(Read[dict[str, str]]):
         rows = yield Statement(
             "SELECT step, output FROM job_steps WHERE job_id = $1 AND state = 'done' ORDER BY run", (self.job_id,)
         )
-        return {step: output for step, output in rows}
+        return dict(rows)
 
 
 def _move(job_id: str, fence: int, step: str, progress: float) -> Steps[Job | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 
@@ -30,9 +30,17 @@ NOOP = JobType(kind="noop", queue="noop", args=Nothing, result=Nothing, run=_noo
 Mishap = Literal["none", "fail", "refuse", "raise", "exit", "hang", "ignore-cancel", "kill", "lose-answer"]
 
 
+_RAISED: Final[dict[Mishap, BaseException]] = {
+    "fail": ProviderTimeout(),
+    "refuse": InvalidInput("This walk is refused."),
+    "raise": RuntimeError("a walk that raises"),
+    "exit": SystemExit(3),
+    "lose-answer": AnswerLost(),
+}
+
+
 class Walk(Wire):
-    """A walk of `steps` steps, each of `seconds`; in step `mishap_at` (from 1) of the first `mishaps` attempts, a
-    `mishap`."""
+    """A walk of `steps` steps, each of `seconds`; step `mishap_at` (from 1) of the first `mishaps` attempts has one."""
 
     steps: int = Field(3, ge=1, le=1_000)
     seconds: float = Field(0.0, ge=0, le=600)
@@ -75,36 +83,22 @@ async def _walk(context: JobContext[Walk]) -> Walked:
             return stepping(number)
 
         span = (100 * (number - 1) / walk.steps, 100 * number / walk.steps)
-        footprints.append(
-            await context.step(f"walk:{number}", work, output=Footprint, span=span, paid=walk.paid)
-        )
+        footprints.append(await context.step(f"walk:{number}", work, output=Footprint, span=span, paid=walk.paid))
     return Walked(footprints=tuple(footprints))
 
 
 async def _suffer(mishap: Mishap) -> None:
-    match mishap:
-        case "none":
-            return
-        case "fail":
-            raise ProviderTimeout
-        case "refuse":
-            raise InvalidInput("This walk is refused.")
-        case "raise":
-            raise RuntimeError("a walk that raises")
-        case "exit":
-            raise SystemExit(3)
-        case "hang":
+    error = _RAISED.get(mishap)
+    if error is not None:
+        raise error
+    if mishap == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    while mishap in ("hang", "ignore-cancel"):
+        try:
             await asyncio.Event().wait()
-        case "ignore-cancel":
-            while True:
-                try:
-                    await asyncio.Event().wait()
-                except asyncio.CancelledError:
-                    continue
-        case "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
-        case "lose-answer":
-            raise AnswerLost
+        except asyncio.CancelledError:
+            if mishap == "hang":
+                raise
 
 
 WALK = JobType(kind="walk", queue="walk", args=Walk, result=Walked, run=_walk, attempts=3, timeout=600.0)

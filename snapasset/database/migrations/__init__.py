@@ -30,7 +30,7 @@ class Migration:
 def load(dialect: str) -> tuple[Migration, ...]:
     """All migrations of one database's folder, in order. Raises `ValueError` for a gap or a missing first line."""
     found: list[Migration] = []
-    for entry in sorted(files(__package__).joinpath(dialect).iterdir(), key=lambda entry: entry.name):
+    for entry in sorted(files(__name__).joinpath(dialect).iterdir(), key=lambda entry: entry.name):
         match = _NAME.fullmatch(entry.name)
         if match is None:
             continue

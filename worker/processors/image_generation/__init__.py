@@ -106,9 +106,7 @@ class _Generation:
     async def _generate(self, step: Step) -> Made:
         args = self._context.args
         size = self._provider.plan_size(self._platforms)
-        request = ImageRequest(
-            prompt=args.prompt, width=size.width, height=size.height, image_type=args.image_type
-        )
+        request = ImageRequest(prompt=args.prompt, width=size.width, height=size.height, image_type=args.image_type)
         made = await self._provider.generate(request, step.tick)
         file = await self._store(step, "master", made.data, made.content_type, (made.width, made.height))
         return Made(
@@ -128,7 +126,10 @@ class _Generation:
         """The master's pixels: decoded at most once in an attempt, and not at all when nothing is left to render."""
         async with self._decoding:
             if self._master is None:
-                self._master = await self._renderer.decode(await self._storage.get(self._key("master", made.master.file_id, made.master.content_type)), made.source)
+                self._master = await self._renderer.decode(
+                    await self._storage.get(self._key("master", made.master.file_id, made.master.content_type)),
+                    made.source,
+                )
             return self._master
 
     async def _render_all(self, made: Made) -> tuple[RenderedPicture | FailedPicture, ...]:
@@ -180,12 +181,12 @@ class _Generation:
         file = await self._store(step, platform.name, rendition.data, rendition.content_type, size)
         stored = _picture(file)
         return Rendered(
-            image=RenderedPicture(platform=platform.name, quality=rendition.quality, **stored.model_dump(by_alias=False))
+            image=RenderedPicture(
+                platform=platform.name, quality=rendition.quality, **stored.model_dump(by_alias=False)
+            )
         )
 
-    async def _store(
-        self, step: Step, name: str, data: bytes, content_type: str, size: tuple[int, int]
-    ) -> FileRow:
+    async def _store(self, step: Step, name: str, data: bytes, content_type: str, size: tuple[int, int]) -> FileRow:
         file_id = new_id()
         key = self._key(name, file_id, content_type)
         await self._storage.put(key, data, content_type)

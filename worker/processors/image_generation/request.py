@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field, WithJsonSchema, create_model
 from pydantic_core import PydanticCustomError
 
-from snapasset.errors import InvalidPrompt, UnknownPlatform
+from snapasset.errors import UnknownPlatform
 from snapasset.job_type import Wire
 from worker.providers import ImageType
 
@@ -31,10 +31,10 @@ def request_model(table: PlatformTable, prompt_max_length: int) -> type[Generate
 
     def check_prompt(prompt: str) -> str:
         if not prompt.strip():
-            raise PydanticCustomError(InvalidPrompt.code, "The prompt is empty.")
+            raise PydanticCustomError("invalid_prompt", "The prompt is empty.")
         if len(prompt) > prompt_max_length:
             raise PydanticCustomError(
-                InvalidPrompt.code,
+                "invalid_prompt",
                 "The prompt has {length} characters; the most is {most}.",
                 {"length": len(prompt), "most": prompt_max_length},
             )
@@ -44,7 +44,7 @@ def request_model(table: PlatformTable, prompt_max_length: int) -> type[Generate
         try:
             return table.get(name).name
         except UnknownPlatform as error:
-            raise PydanticCustomError(UnknownPlatform.code, "{complaint}", {"complaint": error.detail}) from None
+            raise PydanticCustomError("unknown_platform", "{complaint}", {"complaint": error.detail}) from None
 
     def check_distinct(names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) < len(names):
@@ -64,8 +64,7 @@ def request_model(table: PlatformTable, prompt_max_length: int) -> type[Generate
         Field(min_length=1, max_length=len(table), json_schema_extra=_drawn(table)),
         AfterValidator(check_distinct),
     ]
-    model = create_model("GenerateImage", __base__=GenerateImage, prompt=(prompt, ...), platforms=(platforms, ...))
-    return cast("type[GenerateImage]", model)
+    return create_model("GenerateImage", __base__=GenerateImage, prompt=(prompt, ...), platforms=(platforms, ...))
 
 
 def _drawn(table: PlatformTable) -> dict[str, Any]:
