@@ -1,5 +1,159 @@
-"""x"""
+"""The whole server over HTTP: a process of its own under load from this one, beside a bare Starlette."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from bench.load import Connection, at_rate, get, post
+from bench.report import Figure, percentile, rate, table
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+JOBS = 6_000
+CONNECTIONS = 20
+RATE = 200
+SECONDS = 15
+_READY_SECONDS = 20.0
+
+
+class Running(NamedTuple):
+    """A server process and its port."""
+
+    pid: int
+    port: int
 
 
 def run() -> None:
-    pass
+    """Print the figures of the HTTP API. Durability is the default: a 202 survives a power cut."""
+    with _server(["-m", "bench.serve"]) as ours:
+        idle = _rss_mb(ours.pid)
+        ended, posted = asyncio.run(_post_to_final(ours.port))
+        took = asyncio.run(_latency(ours.port))
+    with _server(["-m", "bench.serve", "bare"]) as peer:
+        peer_idle = _rss_mb(peer.pid)
+        peer_posted = asyncio.run(_post_only(peer.port))
+        peer_took = asyncio.run(_latency(peer.port))
+    table(
+        f"http: POST /api/jobs/noop, {CONNECTIONS} connections, SQLite synchronous=FULL, server in one process",
+        [
+            Figure("POST → final, jobs", rate(ended), "≥ 1,000/s"),
+            Figure(
+                "POST → 202 meanwhile",
+                rate(posted),
+                "",
+                f"{posted / peer_posted:.2f} × bare Starlette without a record",
+            ),
+            *(
+                Figure(
+                    f"POST p{percent} at {RATE}/s",
+                    f"{percentile(took, percent) * 1000:.1f} ms",
+                    "≤ 10 ms" if percent == 99 else "",
+                    f"bare Starlette {percentile(peer_took, percent) * 1000:.1f} ms",
+                )
+                for percent in (50, 99)
+            ),
+            Figure("memory when idle (RSS)", f"{idle:.0f} MB", "≤ 120 MB", f"bare Starlette {peer_idle:.0f} MB"),
+        ],
+    )
+
+
+async def _post_to_final(port: int) -> tuple[float, float]:
+    """Jobs a second from the first POST to the last final, and POSTs a second until the last 202."""
+    watcher = await Connection.open(port)
+    started = time.perf_counter()
+    posted = await _post_all(port)
+    while (await _unended(watcher)) > 0:
+        await asyncio.sleep(0.02)
+    ended = time.perf_counter() - started
+    await watcher.close()
+    return JOBS / ended, posted
+
+
+async def _post_only(port: int) -> float:
+    return await _post_all(port)
+
+
+async def _post_all(port: int) -> float:
+    async def some() -> None:
+        connection = await Connection.open(port)
+        request = post("/api/jobs/noop", b"{}", secrets.token_urlsafe(24))
+        for _ in range(JOBS // CONNECTIONS):
+            answer = await connection.ask(request)
+            if answer.status != 202:
+                raise RuntimeError(f"the server answered {answer.status}: {answer.body[:200]!r}")
+        await connection.close()
+
+    started = time.perf_counter()
+    await asyncio.gather(*(some() for _ in range(CONNECTIONS)))
+    return JOBS / (time.perf_counter() - started)
+
+
+async def _unended(watcher: Connection) -> int:
+    health = json.loads((await watcher.ask(get("/health", secrets.token_urlsafe(24)))).body)
+    noop = health["services"]["queues"]["noop"]
+    return noop["waiting"] + noop["active"]
+
+
+async def _latency(port: int) -> Sequence[float]:
+    connections = [await Connection.open(port) for _ in range(CONNECTIONS)]
+    took = await at_rate(connections, post("/api/jobs/noop", b"{}", secrets.token_urlsafe(24)), RATE, SECONDS)
+    for connection in connections:
+        await connection.close()
+    return took
+
+
+@contextmanager
+def _server(command: list[str]) -> Generator[Running]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        environment = {**os.environ, "PORT": str(port), "DATA_DIR": folder, "LOG_LEVEL": "error"}
+        environment["JOB_MAX_CONCURRENCY"] = "10"
+        arguments = [str(port)] if "bare" in command else []
+        process = subprocess.Popen([sys.executable, *command, *arguments], env=environment)
+        try:
+            _wait_until_it_listens(port)
+            yield Running(process.pid, port)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def _wait_until_it_listens(port: int) -> None:
+    until = time.monotonic() + _READY_SECONDS
+    while True:
+        try:
+            asyncio.run(_probe(port))
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+async def _probe(port: int) -> None:
+    connection = await Connection.open(port)
+    await connection.ask(get("/health/live", secrets.token_urlsafe(24)))
+    await connection.close()
+
+
+def _rss_mb(pid: int) -> float:
+    time.sleep(2)  # what starting up used and gave back is not idle
+    match = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(match[1]) / 1000 if match else float("nan")
