@@ -10,7 +10,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
-from snapasset.errors import OutcomeUnknown
+from snapasset.errors import AnswerLost, OutcomeUnknown, ProcessorFailed, ProviderError, Refused
 from snapasset.event import Event, tick
 from snapasset.job_type import Wire
 from snapasset.records.steps import FailStep, FinishStep, SavePaidStep, StartStep
@@ -55,7 +55,13 @@ class JobLost(Stopped):
 
 def wire_error(error: SnapAssetError) -> dict[str, object]:
     """A named error as it stands in events and results: `{code, message, retryable}`."""
-    return {"code": error.code, "message": error.detail, "retryable": error.retryable}
+    message = error.detail.encode(errors="replace").decode()  # half a surrogate pair would be refused by every encoder
+    return {"code": error.code, "message": message, "retryable": error.retryable}
+
+
+def own_fault(error: BaseException) -> ProcessorFailed:
+    """An error of a kind's own code as a named one. Its type is told and its text is not: that may hold anything."""
+    return ProcessorFailed(f"{ProcessorFailed.sentence} ({type(error).__name__})")
 
 
 class Step:
@@ -84,7 +90,7 @@ class JobContext(Generic[A]):
         args: what was asked for, checked.
         job: the row as it was claimed; its progress and step grow old.
         progress: 0 to 100, never falling within a run.
-        paid_calls: the paid steps that are under way.
+        paid_calls: the paid steps that were begun and whose outcome is not known: each may have been charged.
     """
 
     def __init__(
@@ -137,7 +143,8 @@ class JobContext(Generic[A]):
             self.progress = max(self.progress, span[1])
             return output.model_validate_json(saved)
         self.check_cancelled()
-        started = await self._persist(StartStep(self.job.id, self.job.fence, name, paid, span[0]))
+        self.progress = max(self.progress, span[0])
+        started = await self._persist(StartStep(self.job.id, self.job.fence, name, paid, self.progress))
         if started is None:
             self.lost = True
             raise JobLost
@@ -145,11 +152,10 @@ class JobContext(Generic[A]):
         self.check_cancelled()
         if paid and started.doubts > self._doubts_allowed:
             raise OutcomeUnknown
-        self.progress = max(self.progress, span[0])
         step = Step(self, name, span)  # pyright: ignore[reportArgumentType]  it only ticks, whatever the arguments are
         if paid:
             self.paid_calls.add(name)
-        result = await work(step)
+        result = await self._do(work, step, name)
         await self._finish(step, name, result, span[1])
         return result
 
@@ -182,19 +188,37 @@ class JobContext(Generic[A]):
 
     def hear(self, news: News) -> None:
         """Take in news of this job from the feed: somebody may have asked to cancel it."""
-        if isinstance(news, Event) and '"cancelRequested":true' in news.body:
+        # Late news of an earlier run would end this one, which the record would then not accept as ended.
+        if isinstance(news, Event) and news.seq > self.job.seq and '"cancelRequested":true' in news.body:
             self.cancel_requested = True
 
     def close(self) -> None:
-        """Say nothing more."""
+        """Say and begin nothing more, whatever the processor may have left running."""
+        self.lost = True
+        self._drop_tick()
+
+    def _drop_tick(self) -> None:
+        """Forget the tick that waits for its turn: an event has told more than it would."""
         if self._held_tick is not None:
             self._held_tick.cancel()
             self._held_tick = None
 
+    async def _do(self, work: Callable[[Step], Awaitable[O]], step: Step, name: str) -> O:
+        try:
+            return await work(step)
+        except (ProviderError, Refused) as error:
+            # A provider that names its failure says by that whether it charged; anything else says nothing.
+            if not isinstance(error, AnswerLost):
+                self.paid_calls.discard(name)
+            raise
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise own_fault(error) from error  # out of a task of the step's own, it would end the whole process
+
     async def _finish(self, step: Step, name: str, result: Wire, progress: float) -> None:
         text, files = result.model_dump_json(), tuple(step.files)
         self.progress = max(self.progress, progress)
-        held = await self._persist(FinishStep(self.job.id, self.job.fence, name, text, progress, files))
+        self._drop_tick()
+        held = await self._persist(FinishStep(self.job.id, self.job.fence, name, text, self.progress, files))
         if held is None and name in self.paid_calls:
             await self._persist(SavePaidStep(self.job.id, self.job.run, name, text, files))
         self.paid_calls.discard(name)
@@ -213,5 +237,7 @@ class JobContext(Generic[A]):
 
     def _publish_tick(self) -> None:
         self._held_tick = None
+        if self.lost:
+            return
         self._next_tick_at = time.monotonic() + TICK_SECONDS
         self._publish(tick(self.job, self._step_name, self.progress))
