@@ -69,7 +69,7 @@ class JobClient:
                 generation_id=new_id() if job_type.generation else None,
                 delay_ms=round(options.delay * 1000),
                 run_at=options.run_at,
-                live_limit=self._settings.live_jobs_per_owner if access < Access.ADMIN else None,
+                live_limit=self._live_limit(access),
             )
         )
         await self._ring(job)
@@ -95,11 +95,17 @@ class JobClient:
         """Cancel at once what is not running, else ask for it. Raises `NotFound`, `Conflict` when it has ended."""
         return await self._database.write(Cancel(job_id, owner))
 
-    async def retry(self, job_id: str, *, owner: str) -> Job:
-        """Begin a new run of a failed or cancelled job. Raises `NotFound`, `Conflict` in any other state."""
-        job = await self._database.write(Retry(job_id, owner))
+    async def retry(self, job_id: str, *, owner: str, access: Access = Access.SESSION) -> Job:
+        """Begin a new run of a failed or cancelled job, then ring for it.
+
+        Raises `NotFound`, `Conflict` in any other state, `TooManyJobs`.
+        """
+        job = await self._database.write(Retry(job_id, owner, self._live_limit(access)))
         await self._ring(job)
         return job
+
+    def _live_limit(self, access: Access) -> int | None:
+        return self._settings.live_jobs_per_owner if access < Access.ADMIN else None
 
     async def _ring(self, job: Job) -> None:
         if job.status == "waiting":

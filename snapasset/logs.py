@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -20,6 +19,8 @@ from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from snapasset.settings import Settings
 
 QUIET: Final = ("asyncio", "PIL", "saq", "sse_starlette", "uvicorn")
@@ -49,10 +50,10 @@ def bind(**fields: str) -> None:
 
 def configure(settings: Settings, stream: IO[str] | None = None) -> None:
     """Send all logging to `stream` (standard error), in the form the settings ask for. Calling again replaces it."""
-    stream = stream or sys.stderr
-    handler = logging.StreamHandler(stream)
+    out = sys.stderr if stream is None else stream
+    handler = logging.StreamHandler(out)
     handler.addFilter(_add_bound)
-    handler.setFormatter(_formatter(settings, terminal=stream.isatty()))
+    handler.setFormatter(_formatter(settings, terminal=out.isatty()))
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
@@ -93,7 +94,7 @@ class _JsonLines(JsonFormatter):
     """{timestamp, level, logger, message, …fields, exception?}, in ASCII."""
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
-        super().__init__(
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]
             ["levelname", "name", "message"],
             rename_fields={"levelname": "level", "name": "logger", "exc_info": "exception"},
             reserved_attrs=[*RESERVED_ATTRS, "taskName", "color_message"],

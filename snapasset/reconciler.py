@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_SLOWEST_SHARE = 0.2
-"""A round that took longer than this share of the lease says nothing about the executors' silence."""
+_LATEST_SHARE = 0.2
+"""A round that comes later than this share of the lease says nothing about the executors' silence."""
 
 
 class _Watched(NamedTuple):
@@ -45,6 +45,7 @@ class Reconciler:
         self._settings = settings
         self._monotonic = monotonic
         self._watched: dict[str, _Watched] = {}
+        self._expected = 0.0
         self._database_away = False
 
     async def run(self) -> None:
@@ -68,7 +69,7 @@ class Reconciler:
 
     async def tick(self, pause: float = 1.0) -> float:
         """One round. Returns how many seconds to wait for the next: `pause`, or less when a job is due before."""
-        await self._take_back()
+        await self._take_back(pause)
         due = await self._promote()
         await self._ring()
         return pause if due is None else min(pause, max(due / 1000, 0.001))
@@ -82,13 +83,13 @@ class Reconciler:
                 await self._ring()
         return due
 
-    async def _take_back(self) -> None:
-        asked_at = self._monotonic()
+    async def _take_back(self, pause: float) -> None:
         held = await self._database.read(HeldJobs())
         now = self._monotonic()
-        if now - asked_at > self._settings.lease_seconds * _SLOWEST_SHARE:
-            # The record was slow: executors may have been kept from beating, so nobody is called silent for it.
+        if now > self._expected + self._settings.lease_seconds * _LATEST_SHARE:
+            # The record was slow or this process stood still, and so may the executors have: nobody is called silent.
             self._watched.clear()
+        self._expected = now + pause
         dead = await self._dead({job.worker_id for job in held})
         watched = {job.id: self._watch(job, now) for job in held}
         self._watched = watched

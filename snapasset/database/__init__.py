@@ -17,6 +17,7 @@ SQL is written once: parameters are `$1 … $n`, `now_ms()` is the database's ti
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from snapasset.event import Event
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -108,7 +111,10 @@ class Database(ABC):
 
     def _tell(self, events: Sequence[Event]) -> None:
         for listener in self._listeners:
-            listener(events)
+            try:
+                listener(events)
+            except Exception:
+                log.exception("a listener of the record failed")  # the callers still get their answers
 
     @abstractmethod
     async def open(self) -> None:

@@ -56,14 +56,14 @@ class LockFiles:
         return worker_id not in self._held and self._is_free(self._path(worker_id))
 
     def _is_free(self, path: Path) -> bool:
-        """Whether the lock file is there and nobody holds it. One that is missing proves nothing."""
+        """Whether the lock file is there and nobody holds it. One that cannot be looked at proves nothing."""
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except OSError:
             return False
         try:
             _fcntl.flock(descriptor, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError:
             return False
         else:
             return True

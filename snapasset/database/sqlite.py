@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import sqlite3
 import threading
 import time
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
+    from snapasset.database import Steps
     from snapasset.event import Event
 
 T = TypeVar("T")
@@ -53,6 +55,13 @@ class _Answer(NamedTuple):
     error: BaseException | None
 
 
+class _Nothing(Write[None]):
+    """Changes nothing; answered once all that was handed in before it has been."""
+
+    def steps(self) -> Steps[None]:
+        yield from ()
+
+
 class SqliteDatabase(Database):
     """A record at `path`. `synchronous` is SQLite's: FULL survives a power cut, NORMAL only the program's death."""
 
@@ -72,22 +81,27 @@ class SqliteDatabase(Database):
         self._locks = LockFiles(path.with_name(f"{path.name}-workers"))
 
     async def open(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        writer, *readers = await self._loop.run_in_executor(None, self._connect)
+        loop = asyncio.get_running_loop()
+        writer, *readers = await loop.run_in_executor(None, self._connect)
         self._threads = [
-            threading.Thread(target=self._write_on, args=(writer, self._loop), name="record-writer", daemon=True)
+            threading.Thread(target=self._write_on, args=(writer, loop), name="record-writer", daemon=True)
         ]
         for reader in readers:
             self._threads.append(
-                threading.Thread(target=self._read_on, args=(reader, self._loop), name="record-reader", daemon=True)
+                threading.Thread(target=self._read_on, args=(reader, loop), name="record-reader", daemon=True)
             )
         for thread in self._threads:
             thread.start()
+        self._loop = loop
 
     async def close(self) -> None:
         if self._loop is None:
             return
         loop, self._loop = self._loop, None
+        # Once this has been answered, what callers have left behind has been handed in to be undone.
+        last: asyncio.Future[None] = loop.create_future()
+        self._changes.put(_Call(_Nothing(), last))
+        await asyncio.gather(last, return_exceptions=True)
         self._changes.put(None)
         for _ in self._threads[1:]:
             self._questions.put(None)
@@ -95,7 +109,14 @@ class SqliteDatabase(Database):
             await loop.run_in_executor(None, thread.join)
 
     async def write(self, change: Write[T]) -> T:
-        return await self._hand_in(self._changes, change)
+        answer = self._hand_in(self._changes, change)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            # Cancelled between the answer and the moment the caller would have got it.
+            if not answer.cancelled() and answer.exception() is None:
+                self._undo(change, answer.result())
+            raise
 
     async def read(self, question: Read[T]) -> T:
         return await self._hand_in(self._questions, question)
@@ -128,20 +149,29 @@ class SqliteDatabase(Database):
                 else:
                     future.set_exception(error)
             elif error is None and isinstance(operation, Write):
-                undo = operation.abandoned(value)
-                if undo is not None and self._loop is not None:
-                    self._changes.put(_Call(undo, self._loop.create_future()))
+                self._undo(operation, value)
+
+    def _undo(self, change: Write[T], answer: T) -> None:
+        undo = change.abandoned(answer)
+        if undo is not None:
+            future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            future.add_done_callback(lambda done: done.exception())  # nobody else asks, and asyncio would complain
+            self._changes.put(_Call(undo, future))
 
     # --- on the threads
 
     def _connect(self) -> list[Connection]:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            connections = [Connection(self._path, self._synchronous, self._clock)]
-            self._record_id = connections[0].migrate()
-            connections += [Connection(self._path, self._synchronous, self._clock) for _ in range(self._reader_count)]
-        except (sqlite3.Error, OSError) as error:
-            raise DatabaseUnavailable(f"The database file {self._path.name} cannot be used: {error}") from error
+        connections: list[Connection] = []
+        with contextlib.ExitStack() as half_open:
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                for _ in range(1 + self._reader_count):
+                    connections.append(Connection(self._path, self._synchronous, self._clock))
+                    half_open.callback(connections[-1].raw.close)
+                self._record_id = connections[0].migrate()
+            except (sqlite3.Error, OSError) as error:
+                raise DatabaseUnavailable(f"The database file {self._path.name} cannot be used: {error}") from error
+            half_open.pop_all()
         return connections
 
     def _write_on(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
@@ -166,19 +196,29 @@ class SqliteDatabase(Database):
         connection.raw.close()
 
     def _commit(self, connection: Connection, batch: Sequence[_Call]) -> tuple[list[_Answer], list[Event]]:
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
-            return [_Answer(call, None, named(error)) for call in batch], []
-        try:
-            answers, events = self._run_all(connection, batch)
-            connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001  whatever it is belongs to the callers
-            connection.roll_back()
-            if len(batch) == 1:
-                return [_Answer(batch[0], None, named(error))], []
-            alone = [self._commit(connection, [call]) for call in batch]
-            return [answer for its, _ in alone for answer in its], [event for _, its in alone for event in its]
+        answers: list[_Answer] = []
+        events: list[Event] = []
+        left: list[Sequence[_Call]] = [batch]
+        while left:
+            calls = left.pop(0)
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.Error as error:
+                # Another process keeps the lock: all that is left fails now, not each after a wait of its own.
+                answers += [_Answer(call, None, named(error)) for call in itertools.chain(calls, *left)]
+                break
+            try:
+                its_answers, its_events = self._run_all(connection, calls)
+                connection.execute("COMMIT")
+            except Exception as error:  # noqa: BLE001  whatever it is belongs to the callers
+                connection.roll_back()
+                if len(calls) == 1:
+                    answers.append(_Answer(calls[0], None, named(error)))
+                else:
+                    left = [[call] for call in calls]
+                continue
+            answers += its_answers
+            events += its_events
         return answers, events
 
     def _run_all(self, connection: Connection, batch: Sequence[_Call]) -> tuple[list[_Answer], list[Event]]:
@@ -204,8 +244,7 @@ class SqliteDatabase(Database):
                 connection.execute("COMMIT")
             except Exception as error:  # noqa: BLE001  whatever it raised belongs to its caller
                 answer = _Answer(call, None, named(error))
-                with contextlib.suppress(sqlite3.Error):
-                    connection.roll_back()
+                connection.roll_back()
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
-                loop.call_soon_threadsafe(self._deliver, [answer], [])
+                loop.call_soon_threadsafe(self._deliver, (answer,), ())
         connection.raw.close()

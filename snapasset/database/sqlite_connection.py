@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from snapasset.database.migrations import Migration, load
@@ -24,6 +25,7 @@ T = TypeVar("T")
 BUSY_MS: Final = 5_000
 """How long a commit waits for another process that is writing before it says `database_unavailable`."""
 
+_BUGS: Final = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
 _INSERT_EVENT: Final = "INSERT INTO job_events (job_id, seq, type, body, at) VALUES (?1, ?2, ?3, ?4, ?5)"
 
 
@@ -36,15 +38,32 @@ class Connection:
         self._translated: dict[str, str] = {}
         self.raw = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000)
         self.raw.create_function("now_ms", 0, lambda: self._now)
-        for pragma in (
-            "journal_mode = WAL",
-            f"synchronous = {synchronous}",
-            "foreign_keys = ON",
-            "temp_store = MEMORY",
-            "cache_size = -16384",
-        ):
-            self.raw.execute(f"PRAGMA {pragma}")
         self._cursor = self.raw.cursor()
+        try:
+            self._use_wal()
+            for pragma in (
+                f"synchronous = {synchronous}",
+                "foreign_keys = ON",
+                "temp_store = MEMORY",
+                "cache_size = -16384",
+            ):
+                self.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error:
+            self.raw.close()
+            raise
+
+    def _use_wal(self) -> None:
+        """Switch to WAL. Of two processes that do so with a new file at once, SQLite refuses one without any waiting."""
+        until = time.monotonic() + BUSY_MS / 1000
+        while True:
+            try:
+                self.raw.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     def run(self, operation: Write[T] | Read[T], events: list[Event]) -> T:
         """Run one operation's steps; its events are stored and appended to `events`."""
@@ -116,7 +135,9 @@ class Connection:
 
 
 def named(error: BaseException) -> BaseException:
-    """A driver's failure as the contract's; a broken rule (a bug in an operation) stays what it is."""
-    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, (sqlite3.IntegrityError, sqlite3.DataError)):
-        return DatabaseUnavailable(f"The database did not answer: {error}")
-    return error
+    """A driver's failure as the contract's; a bug in an operation (a broken rule, bad SQL) stays what it is."""
+    if not isinstance(error, sqlite3.DatabaseError) or isinstance(error, _BUGS):
+        return error
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+        return error
+    return DatabaseUnavailable(f"The database did not answer: {error}")

@@ -12,7 +12,7 @@ from snapasset.event import ERROR, FINAL, UPDATE, Event, iso, tell
 from snapasset.job import Job, Status
 from snapasset.records.jobs import COLUMNS, first_job
 from snapasset.records.steps import MARK_DOUBTFUL
-from snapasset.records.submission import rank_offset
+from snapasset.records.submission import keep_to_limit, rank_offset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -153,14 +153,17 @@ class Cancel(Write[Job]):
 class Retry(Write[Job]):
     """Begin a new run of an owner's failed or cancelled job; steps that are done stay done.
 
-    Raises `NotFound`, or `Conflict` when the job is in another state.
+    Raises `NotFound`, `Conflict` when the job is in another state, or `TooManyJobs` as a submit does.
     """
 
     job_id: str
     owner: str
+    live_limit: int | None = None
 
     def steps(self) -> Steps[Job]:
         job = yield from _owned(self.job_id, self.owner)
+        if job.status in (Status.FAILED, Status.CANCELLED):
+            yield from keep_to_limit(self.owner, self.live_limit)
         rows = yield Statement(
             "UPDATE jobs SET status = 'waiting', run = run + 1, attempt = 0, result = NULL, error = NULL, step = NULL, "
             "progress = 0, cancel_requested = 0, finished_at = NULL, started_at = NULL, seq = seq + 1, "

@@ -41,7 +41,7 @@ class FindJobs(Read[list[Job]]):
     """An owner's jobs, newest first.
 
     `before` is the (created_at, id) of the last job of the page before; times are ms since the epoch, both ends
-    included. `limit` is cut to 200.
+    included. `limit` is brought to between 1 and 200.
     """
 
     owner: str
@@ -71,7 +71,7 @@ class FindJobs(Read[list[Job]]):
             add("created_at <= {0}", self.created_before)
         if self.before is not None:
             add("(created_at, id) < ({0}, {1})", *self.before)
-        params.append(min(self.limit, _FIND_LIMIT))
+        params.append(max(1, min(self.limit, _FIND_LIMIT)))
         rows = yield Statement(
             f"SELECT {COLUMNS} FROM jobs WHERE {' AND '.join(where)} "
             f"ORDER BY created_at DESC, id DESC LIMIT ${len(params)}",

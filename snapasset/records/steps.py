@@ -34,10 +34,14 @@ class StepState(StrEnum):
 
 
 class StartedStep(NamedTuple):
-    """What starting a step answers: whether cancelling was asked for, and how often a paid call's outcome was lost."""
+    """What starting a step answers: whether cancelling was asked for, and how often a paid call's outcome was lost.
+
+    `output` is set when there is nothing left to do: an executor that had lost the job saved the step meanwhile.
+    """
 
     cancel_requested: bool
     doubts: int
+    output: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +58,23 @@ class StartStep(Write[StartedStep | None]):
         job = yield from _move(self.job_id, self.fence, self.step, self.progress)
         if job is None:
             return None
-        ((doubts,),) = yield Statement(
+        rows = yield Statement(
             "INSERT INTO job_steps (job_id, run, step, state, paid, fence, started_at) "
             "VALUES ($1, $2, $3, 'started', $4, $5, now_ms()) "
             "ON CONFLICT (job_id, run, step) DO UPDATE SET state = 'started', paid = excluded.paid, "
             "fence = excluded.fence, started_at = excluded.started_at, finished_at = NULL, error = NULL "
-            "RETURNING doubts",
+            "WHERE job_steps.state <> 'done' RETURNING doubts",
             (self.job_id, job.run, self.step, int(self.paid), self.fence),
         )
+        if not rows:
+            ((output,),) = yield Statement(
+                "SELECT output FROM job_steps WHERE job_id = $1 AND run = $2 AND step = $3",
+                (self.job_id, job.run, self.step),
+            )
+            yield tell(job, UPDATE, {"state": StepState.DONE}, ready={"output": output})
+            return StartedStep(bool(job.cancel_requested), 0, output)
         yield tell(job, UPDATE, {"state": StepState.STARTED})
-        return StartedStep(bool(job.cancel_requested), doubts)
+        return StartedStep(bool(job.cancel_requested), rows[0][0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +149,7 @@ class FailStep(Write[bool | None]):
             return None
         yield Statement(
             "UPDATE job_steps SET state = 'failed', error = $4, finished_at = now_ms() "
-            "WHERE job_id = $1 AND run = $2 AND step = $3",
+            "WHERE job_id = $1 AND run = $2 AND step = $3 AND state <> 'done'",
             (self.job_id, job.run, self.step, json.dumps(self.error)),
         )
         yield tell(job, UPDATE, {"state": StepState.FAILED, "error": dict(self.error)})

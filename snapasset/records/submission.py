@@ -29,6 +29,18 @@ def rank_offset(priority: int) -> int:
     return priority * AGEING_MS + (_CRITICAL_MS if priority >= Priority.CRITICAL else 0)
 
 
+def keep_to_limit(owner: str, live_limit: int | None) -> Steps[None]:
+    """Refuse with `TooManyJobs` when the owner has `live_limit` jobs that have not ended; None is no limit."""
+    if live_limit is None:
+        return
+    ((live,),) = yield Statement(
+        "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE owner = $1 AND finished_at IS NULL LIMIT $2) AS live",
+        (owner, live_limit),
+    )
+    if live >= live_limit:
+        raise TooManyJobs(f"{live} of your jobs have not ended yet, and that is the most.")
+
+
 @dataclass(frozen=True, slots=True)
 class Submit(Write[Job]):
     """Put a new job into the record.
@@ -50,13 +62,7 @@ class Submit(Write[Job]):
     live_limit: int | None = None
 
     def steps(self) -> Steps[Job]:
-        if self.live_limit is not None:
-            ((live,),) = yield Statement(
-                "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE owner = $1 AND finished_at IS NULL LIMIT $2) AS live",
-                (self.owner, self.live_limit),
-            )
-            if live >= self.live_limit:
-                raise TooManyJobs(f"{live} of your jobs have not ended yet, and that is the most.")
+        yield from keep_to_limit(self.owner, self.live_limit)
         rows = yield Statement(
             "INSERT INTO jobs (id, kind, queue, owner, data, priority, attempts, generation_id, status, rank, due_at, "
             "created_at, updated_at) "
