@@ -5,23 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic import ValidationError
 
-from snapasset.errors import (
-    AnswerLost,
-    InvalidInput,
-    JobTimeout,
-    ProcessorFailed,
-    ProviderError,
-    SnapAssetError,
-)
+from snapasset.errors import InvalidInput, JobTimeout, ProcessorFailed, SnapAssetError
 from snapasset.records.endings import Complete, EndCancelled, Fail
-from worker.context import CancelNoticed, JobContext, JobLost, wire_error
+from worker.context import CancelNoticed, JobContext, JobLost, Stopped, own_fault, wire_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from snapasset.database import Write
     from snapasset.event import News
@@ -48,11 +41,13 @@ class Attempt:
         self._settings = settings
 
     def prepare(self, done: Mapping[str, str], persist: Persist, publish: Callable[[News], None]) -> JobContext[Any]:
-        """Read the job's data. Raises `InvalidInput` when it no longer suits its kind."""
+        """Read the job's data. Raises `InvalidInput` when it no longer suits its kind, `ProcessorFailed`."""
         try:
             args: Wire = self._job_type.args.model_validate_json(self.job.data)
         except ValidationError as error:
             raise InvalidInput(f"The job's data no longer suits its kind: {error.errors()[0]['msg']}") from error
+        except Exception as error:
+            raise self._internal(error) from error
         doubts_allowed = 1 if self._settings.paid_doubt == "repeat" else 0
         self.context = JobContext(
             self.job, args, done=done, persist=persist, publish=publish, doubts_allowed=doubts_allowed
@@ -71,16 +66,11 @@ class Attempt:
             return None
         except SnapAssetError as error:
             return self.failure(error)
-        except Exception as error:
-            log.exception("a processor raised", extra={"jobId": job.id, "queue": job.queue, "kind": job.kind})
-            return self.failure(ProcessorFailed(f"{ProcessorFailed.sentence} ({type(error).__name__})"))
-        return Complete(job.id, job.fence, result.model_dump_json())
+        return Complete(job.id, job.fence, result)
 
     def failure(self, error: SnapAssetError) -> Fail:
         """The change that ends this attempt badly, with the pause before the next if there is to be one."""
-        # A provider that names its failure says by that whether it charged; anything else in a paid call says nothing.
-        unbilled = isinstance(error, ProviderError) and not isinstance(error, AnswerLost)
-        doubtful = self.context is not None and bool(self.context.paid_calls) and not unbilled
+        doubtful = self.context is not None and bool(self.context.paid_calls)
         pause = min(self._settings.retry_max_seconds, self._settings.retry_base_seconds * 2 ** (self.job.attempt - 1))
         pause *= random.uniform(0.8, 1.2)  # noqa: S311  spreads the retries of jobs that failed together
         log.warning("an attempt failed", extra={"jobId": self.job.id, "queue": self.job.queue, "code": error.code})
@@ -93,7 +83,7 @@ class Attempt:
             doubtful=doubtful,
         )
 
-    async def _process(self, context: JobContext[Any]) -> Wire:
+    async def _process(self, context: JobContext[Any]) -> str:
         """Run the processor in a task of its own, so that one which ignores its cancelling cannot hold the slot."""
         task = asyncio.create_task(self._contained(context), name=f"job-{self.job.id}")
         try:
@@ -101,23 +91,66 @@ class Attempt:
             if not task.done():
                 raise JobTimeout(f"The job ran longer than the {self._job_type.timeout:g} s its kind allows.")
         finally:
-            if not task.done():
-                await self._unwind(task, context)
+            await self._close(task, context)
         if task.cancelled():
             raise ProcessorFailed("The job's own code cancelled itself.")
         return task.result()
 
-    async def _unwind(self, task: asyncio.Task[Any], context: JobContext[Any]) -> None:
-        task.cancel()
-        await asyncio.wait({task}, timeout=UNWIND_SECONDS)
-        context.lost = True
-        if not task.done():
-            log.error("a processor ignores that it is cancelled", extra={"jobId": self.job.id})
-            self.stuck = task
-
-    async def _contained(self, context: JobContext[Any]) -> Wire:
-        """The processor, with what would end the whole process (SystemExit and its like) made a plain failure."""
+    async def _close(self, task: asyncio.Task[Any], context: JobContext[Any]) -> None:
+        """See that the processor has stopped. SAQ waits a second and cancels again: then too it is noted as stuck."""
         try:
-            return await self._job_type.run(context, *self._tools)
-        except (SystemExit, KeyboardInterrupt) as error:
-            raise ProcessorFailed(f"The job's own code raised {type(error).__name__}.") from error
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task}, timeout=UNWIND_SECONDS)
+        finally:
+            context.close()
+            if not task.done():
+                log.error("a processor ignores that it is cancelled", extra={"jobId": self.job.id})
+                self.stuck = task
+
+    async def _contained(self, context: JobContext[Any]) -> str:
+        """The processor's result as JSON. Raises a `Stopped`, a named error, or that it was cancelled; nothing else.
+
+        SystemExit and its like would end the whole process, any other `BaseException` the handler of the ring.
+        """
+        try:
+            result = await self._job_type.run(context, *self._tools)
+            return result.model_dump_json()
+        except (Stopped, SnapAssetError, asyncio.CancelledError):
+            raise
+        except BaseException as raised:
+            error = min(_leaves(raised), key=_weight)
+            named = isinstance(error, (Stopped, SnapAssetError))
+            raise (error if named else self._internal(error)) from raised
+
+    def _internal(self, error: BaseException) -> ProcessorFailed:
+        log.error(
+            "the kind's own code raised",
+            exc_info=error,
+            extra={"jobId": self.job.id, "queue": self.job.queue, "kind": self.job.kind},
+        )
+        return own_fault(error)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors that a group, as steps side by side may raise one, comes down to."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _weight(error: BaseException) -> int:
+    """Which error of a group is told: the lightest. Being stopped, then what trying again cannot mend."""
+    match error:
+        case JobLost():
+            return 0
+        case CancelNoticed():
+            return 1
+        case SnapAssetError(retryable=False):
+            return 2
+        case SnapAssetError():
+            return 3
+        case _:
+            return 4

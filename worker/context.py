@@ -140,8 +140,7 @@ class JobContext(Generic[A]):
         """
         saved = self._done.get(name)
         if saved is not None:
-            self.progress = max(self.progress, span[1])
-            return output.model_validate_json(saved)
+            return self._known(name, saved, output, span[1])
         self.check_cancelled()
         self.progress = max(self.progress, span[0])
         started = await self._persist(StartStep(self.job.id, self.job.fence, name, paid, self.progress))
@@ -150,6 +149,8 @@ class JobContext(Generic[A]):
             raise JobLost
         self._notice(cancel_requested=started.cancel_requested)
         self.check_cancelled()
+        if started.output is not None:
+            return self._known(name, started.output, output, span[1])
         if paid and started.doubts > self._doubts_allowed:
             raise OutcomeUnknown
         step = Step(self, name, span)  # pyright: ignore[reportArgumentType]  it only ticks, whatever the arguments are
@@ -202,6 +203,11 @@ class JobContext(Generic[A]):
         if self._held_tick is not None:
             self._held_tick.cancel()
             self._held_tick = None
+
+    def _known(self, name: str, saved: str, output: type[O], progress: float) -> O:
+        self._done[name] = saved
+        self.progress = max(self.progress, progress)
+        return output.model_validate_json(saved)
 
     async def _do(self, work: Callable[[Step], Awaitable[O]], step: Step, name: str) -> O:
         try:

@@ -1,7 +1,8 @@
 """Claims jobs, keeps them alive while they run, and writes down how they ended. One per process.
 
-Invariant: while a job is in `_attempts`, this executor holds its fence or will soon notice that it does not; every
-change names the fence, so an executor that was overtaken can do no harm.
+Invariant: while an attempt is in `_attempts`, this executor holds its job's fence or will soon notice that it does not;
+every change names the fence, so an executor that was overtaken can do no harm. It may be overtaken by itself: then two
+attempts at one job are in `_attempts`, and only the later one counts.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from snapasset.database import Both, Liveness
-from snapasset.errors import BadConfiguration, DatabaseUnavailable, InvalidInput
+from snapasset.errors import BadConfiguration, DatabaseUnavailable, SnapAssetError
 from snapasset.records.claims import Beat, Claim, GiveBack
 from snapasset.records.steps import DoneSteps
 from snapasset.records.upkeep import ReadyJobs
@@ -64,7 +65,7 @@ class Executor:
             for queue in catalogue.queues
         }
         self._slots = {queue: asyncio.Semaphore(settings.job_max_concurrency) for queue in catalogue.queues}
-        self._attempts: dict[str, Attempt] = {}
+        self._attempts: set[Attempt] = set()
         self._stuck: set[asyncio.Task[Any]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -111,6 +112,8 @@ class Executor:
                 job = None if self._stopping else await self._database.write(self._claims[queue])
             except DatabaseUnavailable:
                 return  # the reconciler rings again when the record is back
+            if job is None:
+                return
             while job is not None:
                 job = await self._run(job, until)
             if self._stopping or time.monotonic() < until:
@@ -133,7 +136,7 @@ class Executor:
     async def _run(self, job: Job, until: float) -> Job | None:
         """Run one job to the end of this attempt. Returns the next one, already claimed, if there is time for it."""
         attempt = Attempt(job, self._catalogue.get(job.kind), self._tools[job.kind], self._settings)
-        self._attempts[job.id] = attempt
+        self._attempts.add(attempt)
         self._idle.clear()
         try:
             ending = await self._attempt(attempt)
@@ -149,7 +152,7 @@ class Executor:
             # The first claim ever finds no step done, so it need not ask.
             done = await self._done_steps(attempt.job) if attempt.job.fence > 1 else {}
             context = attempt.prepare(done, self.persist, self._publish)
-        except InvalidInput as error:
+        except SnapAssetError as error:
             return attempt.failure(error)
         await self._switch.feed.subscribe(attempt.job.id, context.hear)
         return await attempt.run(context)
@@ -163,11 +166,9 @@ class Executor:
         return claimed
 
     def _forget(self, attempt: Attempt) -> None:
-        job, context = attempt.job, attempt.context
-        self._attempts.pop(job.id, None)
-        if context is not None:
-            context.close()
-            self._switch.feed.unsubscribe(job.id, context.hear)
+        self._attempts.discard(attempt)
+        if attempt.context is not None:
+            self._switch.feed.unsubscribe(attempt.job.id, attempt.context.hear)
         if attempt.stuck is not None:
             self._stuck.add(attempt.stuck)
             attempt.stuck.add_done_callback(self._stuck.discard)
@@ -193,13 +194,14 @@ class Executor:
     async def _idle_within(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._idle.wait()
-        return self._idle.is_set()
+                while self._attempts:  # idle for a moment is not idle: the next job may have been claimed already
+                    await self._idle.wait()
+        return not self._attempts
 
     async def _beat_on(self) -> None:
         while True:
             await asyncio.sleep(self._settings.beat_seconds)
-            contexts = [attempt.context for attempt in self._attempts.values() if attempt.context is not None]
+            contexts = [attempt.context for attempt in self._attempts if attempt.context is not None]
             await asyncio.gather(*(self._beat(context) for context in contexts))
 
     async def _beat(self, context: JobContext[Any]) -> None:

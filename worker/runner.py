@@ -70,10 +70,10 @@ class Runner:
     async def stop(self) -> None:
         """Claim nothing new, let what runs end within the drain, give the rest back. Harmless when called again."""
         await self._executor.drain()
-        for worker in self._workers:
-            await worker.stop()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()  # SAQ's own `stop` would be undone by a `start` that has not begun yet; this is not
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._executor.close()
 
     def _worker(self, queue: Queue, settings: Settings) -> _QueueWorker:

@@ -42,8 +42,8 @@ _RAISED: Final[dict[Mishap, BaseException]] = {
 class Walk(Wire):
     """A walk of `steps` steps, each of `seconds`; step `mishap_at` (from 1) of the first `mishaps` attempts has one."""
 
-    steps: int = Field(3, ge=1, le=1_000)
-    seconds: float = Field(0.0, ge=0, le=600)
+    steps: int = Field(default=3, ge=1, le=1_000)
+    seconds: float = Field(default=0.0, ge=0, le=600)
     paid: bool = False
     mishap: Mishap = "none"
     mishap_at: int = 1

@@ -1,0 +1,120 @@
+"""Where to cut: a cover crop keeps all of one axis and slides along the other.
+
+Because a crop slides along one axis only, all that is kept of the 160 px energy map of a master are its sums by column
+and by row; they serve every platform. A focal point that is given wins over the map, and always stays inside the crop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from worker.images.planning import Size, Target
+
+_MAP_SIDE = 160
+"""Longest side of the energy map: 5 ms a master; finer maps choose no better."""
+_CENTRE_PULL = 0.08
+"""The share of all energy that a crop must gain to be worth sliding from the middle to an end."""
+
+
+class Box(NamedTuple):
+    """A rectangle of the master in its pixels, not necessarily whole ones, as Pillow's `resize` takes it."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """What there is to see, summed by column and by row of the energy map."""
+
+    columns: tuple[float, ...]
+    rows: tuple[float, ...]
+
+    def centre(self, across: float, down: float) -> tuple[float, float]:
+        """The centre (0 to 1 on each axis) of the window with most to see that has these shares of the sides."""
+        return _best_window(self.columns, across), _best_window(self.rows, down)
+
+
+def attention_of(image: Image.Image) -> Attention:
+    """Measure a picture (RGB or RGBA): edges, and colours far from the mean; what is transparent counts nothing."""
+    longest = max(image.size)
+    columns, rows = (max(2, round(side * _MAP_SIDE / longest)) for side in image.size)
+    small = np.asarray(image.resize((columns, rows), Image.Resampling.BOX), dtype=np.float32)
+    colours = small[:, :, :3]
+    light = colours @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    edges = np.zeros_like(light)
+    edges[:, 1:] += np.abs(light[:, 1:] - light[:, :-1])
+    edges[1:, :] += np.abs(light[1:, :] - light[:-1, :])
+    rarity = np.abs(colours - colours.mean(axis=(0, 1))).sum(axis=2)
+    energy = _levelled(edges) + _levelled(rarity) + _levelled(edges * rarity)
+    if small.shape[2] == 4:
+        energy *= small[:, :, 3] / 255
+    return Attention(tuple(energy.sum(axis=0).tolist()), tuple(energy.sum(axis=1).tolist()))
+
+
+def cover_box(master: Size, target: Target, centre: tuple[float, float]) -> Box:
+    """The largest box of the target's aspect inside the master, centred on a point (0 to 1) as nearly as the sides let.
+
+    The point is inside the box or on its edge.
+    """
+    scale = min(master.width / target.width, master.height / target.height)
+    width = min(target.width * scale, master.width)
+    height = min(target.height * scale, master.height)
+    return place(master, width, height, centre)
+
+
+def place(master: Size, width: float, height: float, centre: tuple[float, float]) -> Box:
+    """A box of this width and height, not larger than the master, moved over the point as far as the sides let."""
+    left = _slide(centre[0] * master.width, width, master.width)
+    top = _slide(centre[1] * master.height, height, master.height)
+    return Box(left, top, min(left + width, master.width), min(top + height, master.height))
+
+
+def attention_box(master: Size, target: Target, attention: Attention) -> Box:
+    """The cover box that shows most of what there is to see."""
+    box = cover_box(master, target, (0.5, 0.5))
+    return cover_box(master, target, attention.centre(box.width / master.width, box.height / master.height))
+
+
+def _slide(middle: float, length: float, room: float) -> float:
+    return max(0.0, min(middle - length / 2, room - length))
+
+
+def _levelled(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    mean = float(values.mean())
+    return values / mean if mean > 0 else values
+
+
+def _best_window(profile: tuple[float, ...], share: float) -> float:
+    """The middle (0 to 1) of the window of `share` of the profile that holds most, with a pull to the centre."""
+    length = len(profile)
+    window = max(1, min(length, round(share * length)))
+    room = length - window
+    sums = [0.0, *accumulate(profile)]
+    total = sums[-1]
+    if room == 0 or total <= 0:
+        return 0.5
+
+    def worth(start: int) -> float:
+        return (sums[start + window] - sums[start]) / total - _CENTRE_PULL * abs(2 * start / room - 1)
+
+    best = max(range(room + 1), key=lambda start: (worth(start), -abs(2 * start - room)))
+    return (best + window / 2) / length
