@@ -1,0 +1,119 @@
+"""A job as the API shows it, and what a submission says.
+
+Texts that are JSON already (data, result, error) are put in as they are, never parsed and written again.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from server.body import validate
+from server.files import with_urls
+from snapasset.client import SubmitOptions
+from snapasset.errors import InvalidInput
+from snapasset.event import iso
+from snapasset.job import Priority
+from snapasset.job_type import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from snapasset.job import Job
+    from snapasset.job_type import JobType
+    from snapasset.settings import Settings
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+_PRIORITIES: Final = {priority.name.lower(): priority.value for priority in Priority}
+
+
+def _named_priority(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value not in _PRIORITIES:
+        raise PydanticCustomError(
+            "priority", "Priority is a whole number or one of {names}", {"names": ", ".join(_PRIORITIES)}
+        )
+    return _PRIORITIES[value]
+
+
+class Options(Wire):
+    """The `options` of a submission, beside the kind's own data."""
+
+    priority: Annotated[int, BeforeValidator(_named_priority), Field(ge=-10, le=10)] = Priority.NORMAL.value
+    delay: Annotated[float, Field(ge=0)] = 0.0
+    run_at: AwareDatetime | None = None
+    attempts: Annotated[int, Field(ge=1, le=100)] | None = None
+
+
+_NO_OPTIONS: Final = SubmitOptions()
+
+
+def read_submission(
+    body: dict[str, Any], job_type: JobType[Any, Any], settings: Settings, now_ms: int
+) -> tuple[Wire, SubmitOptions]:
+    """A kind's data and how the job is to be run, from the body of a POST. Raises `InvalidInput`."""
+    if "options" not in body:
+        return validate(job_type.args, body), _NO_OPTIONS
+    options = validate(Options, body.pop("options"), prefix="options")
+    args = validate(job_type.args, body)
+    run_at = None if options.run_at is None else round(options.run_at.timestamp() * 1000)
+    furthest = settings.delay_max_seconds
+    if options.delay > furthest:
+        raise InvalidInput(fields={"options.delay": f"must be at most {furthest} seconds"})
+    if run_at is not None and run_at - now_ms > furthest * 1000:
+        raise InvalidInput(fields={"options.runAt": f"must be at most {furthest} seconds from now"})
+    return args, SubmitOptions(options.priority, options.attempts, options.delay, run_at)
+
+
+def links(job_id: str) -> str:
+    """The addresses of a job, as JSON."""
+    at = f"/api/jobs/{job_id}"
+    return (
+        f'{{"self":"{at}","events":"{at}/events","timeline":"{at}/timeline",'
+        f'"cancel":"{at}/cancel","retry":"{at}/retry"}}'
+    )
+
+
+def accepted(job: Job) -> str:
+    """What a POST answers, as JSON."""
+    generation = f'"generationId":"{job.generation_id}",' if job.generation_id is not None else ""
+    return f'{{"jobId":"{job.id}",{generation}"status":"{job.status}","links":{links(job.id)}}}'
+
+
+def job_json(job: Job, before: Mapping[str, Any] | None = None) -> str:
+    """A job as JSON; the fields of `before` stand in front."""
+    fields = {
+        **(before or {}),
+        "jobId": job.id,
+        "kind": job.kind,
+        "queue": job.queue,
+        "status": job.status,
+        "cancelRequested": bool(job.cancel_requested),
+        "priority": job.priority,
+        "run": job.run,
+        "attempt": job.attempt,
+        "attempts": job.attempts,
+        "seq": job.seq,
+        "step": job.step,
+        "progress": job.progress,
+        "createdAt": iso(job.created_at),
+        "startedAt": _iso(job.started_at),
+        "finishedAt": _iso(job.finished_at),
+        "runAt": _iso(job.due_at),
+        "updatedAt": iso(job.updated_at),
+    }
+    if job.generation_id is not None:
+        fields["generationId"] = job.generation_id
+    return (
+        f'{_encode(fields)[:-1]},"data":{with_urls(job.data)},"result":{with_urls(job.result or "null")},'
+        f'"error":{job.error or "null"},"links":{links(job.id)}}}'
+    )
+
+
+def _iso(millis: int | None) -> str | None:
+    return None if millis is None else iso(millis)

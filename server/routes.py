@@ -1,0 +1,49 @@
+"""Every URL there is, and what stands around them all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from server import events, files, health, jobs, kinds, page_files
+from server.middleware import Surroundings
+from server.problems import on_http_exception, on_named_error
+from snapasset.errors import SnapAssetError
+
+if TYPE_CHECKING:
+    from starlette.types import Lifespan
+
+ROUTES: Final = (
+    Route("/api/jobs/{kind}", jobs.submit, methods=["POST"]),
+    Route("/api/jobs", jobs.find),
+    Route("/api/jobs/{job_id}", jobs.look),
+    Route("/api/jobs/{job_id}", jobs.cancel, methods=["DELETE"]),
+    Route("/api/jobs/{job_id}/cancel", jobs.cancel, methods=["POST"]),
+    Route("/api/jobs/{job_id}/retry", jobs.retry, methods=["POST"]),
+    Route("/api/jobs/{job_id}/timeline", jobs.timeline),
+    Route("/api/jobs/{job_id}/events", events.follow),
+    Route("/api/files/{file_id}", files.serve),
+    Route("/api/kinds", kinds.describe),
+    Route("/health", health.overview),
+    Route("/health/live", health.live),
+    Route("/health/ready", health.ready),
+    Route("/", page_files.index),
+    Route("/page/{name:path}", page_files.asset),
+)
+
+
+def application(lifespan: Lifespan[Starlette]) -> Starlette:
+    """The application; `lifespan` yields its `State`."""
+    app = Starlette(
+        routes=ROUTES,
+        middleware=[Middleware(Surroundings)],
+        exception_handlers={SnapAssetError: on_named_error, HTTPException: on_http_exception},
+        lifespan=lifespan,
+    )
+    # A redirect to the address without its last slash would be one more answer that is no problem+json.
+    app.router.redirect_slashes = False
+    return app

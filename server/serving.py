@@ -1,0 +1,67 @@
+"""One uvicorn server under our own signals: it stops taking work, ends the streams, lets jobs end, then closes."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+from server.protocol import GuardedProtocol
+
+if TYPE_CHECKING:
+    import socket
+    from types import FrameType
+
+    from starlette.applications import Starlette
+
+    from server.state import State
+
+log = logging.getLogger(__name__)
+
+_LAST_ANSWERS_SECONDS: Final = 5
+"""How long requests that are being answered may go on once jobs have ended; then they are cut."""
+
+
+class Server(uvicorn.Server):
+    """Serves an application whose lifespan has begun already, as `state`.
+
+    uvicorn would wait for streams to end before it told the application to stop, and streams wait for the
+    application; so the draining is done here, between the two. The first SIGTERM or SIGINT begins it, a second ends the
+    process at once: the record is made for that.
+    """
+
+    def __init__(self, app: Starlette, state: State) -> None:
+        config = uvicorn.Config(
+            app,
+            http=GuardedProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
+        )
+        super().__init__(config)
+        self._state = state
+        self.stuck = 0
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.lifespan.state.update(self._state)
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        log.info(
+            "stopping: running jobs have %g s to end; a second signal stops at once",
+            self._state["settings"].drain_seconds,
+        )
+        self.stuck = await self._state["drain"]()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal. Not uvicorn's way, which raises it again at the end: a stop in good order is a success."""
+        del frame
+        if self.should_exit:
+            os._exit(128 + sig)
+        self.should_exit = True

@@ -1,0 +1,60 @@
+"""Parts that can be away, or hang."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from snapasset.database import Database, Read, Write
+from snapasset.errors import DatabaseUnavailable, StorageUnavailable
+from snapasset.storage.local import LocalStorage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+T = TypeVar("T")
+
+
+class Breakable(Database):
+    """A database that is `away`, or whose reads hang while it `hangs`, or raise its `error`."""
+
+    def __init__(self, real: Database) -> None:
+        super().__init__()
+        self.name = real.name
+        self.away = self.hangs = False
+        self.error: Exception | None = None
+        self.real = real
+
+    async def open(self) -> None:
+        await self.real.open()
+
+    async def close(self) -> None:
+        await self.real.close()
+
+    async def write(self, change: Write[T]) -> T:
+        if self.away:
+            raise DatabaseUnavailable
+        return await self.real.write(change)
+
+    async def read(self, question: Read[T]) -> T:
+        if self.away:
+            raise DatabaseUnavailable
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.error is not None:
+            raise self.error
+        return await self.real.read(question)
+
+
+class BreakableStorage(LocalStorage):
+    """A storage whose check fails while it is `away`, and hangs while it `hangs`."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.away = self.hangs = False
+
+    async def check(self) -> None:
+        if self.away:
+            raise StorageUnavailable
+        if self.hangs:
+            await asyncio.Event().wait()

@@ -1,0 +1,226 @@
+"""The seam of history and live news: whatever the feed does, each reader gets every event once and in order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import aclosing
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from server.hub import INBOX, PAGE, Hub
+from snapasset.event import Event, Tick, tick
+from snapasset.feed.memory import MemoryFeed
+from snapasset.records.steps import StartStep
+from tests.server.breakable import Breakable
+from tests.server.service import opened, settings_for, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from snapasset.event import News
+    from snapasset.job import Job
+    from snapasset.settings import Settings
+    from snapasset.switch import Switch
+    from tests.server.service import Service
+
+
+class UnreliableFeed(MemoryFeed):
+    """Does to news what its `fate` says: a list of what comes of it instead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fate: Callable[[News], list[News]] = lambda news: [news]
+
+    def publish(self, news: Sequence[News]) -> None:
+        super().publish([out for item in news for out in self.fate(item)])
+
+    @property
+    def receivers(self) -> int:
+        return sum(map(len, self._receivers.values()))
+
+
+@pytest.fixture
+def feed(service: Service) -> UnreliableFeed:
+    feed = UnreliableFeed()
+    service.state["database"].listen(feed.publish)
+    return feed
+
+
+def hub_of(service: Service, feed: MemoryFeed, **changes: float) -> Hub:
+    settings: Settings = service.state["settings"].model_copy(update=changes)
+    return Hub(service.state["database"], cast("Switch", SimpleNamespace(feed=feed)), settings)
+
+
+async def read_on(hub: Hub, job_id: str, after: int = 0) -> list[News]:
+    async with aclosing(hub.tail(job_id, after)) as tail:
+        return [news async for news in tail]
+
+
+async def move(service: Service, job: Job, times: int) -> None:
+    """So many events of one job."""
+    for _ in range(times):
+        await service.state["database"].write(StartStep(job.id, job.fence, "generate", paid=False, progress=1))
+
+
+def seqs(news: list[News]) -> list[int]:
+    return [item.seq for item in news if isinstance(item, Event)]
+
+
+async def begun(service: Service) -> Job:
+    await service.submit()
+    return await service.claim()
+
+
+async def test_readers_that_join_at_any_moment_get_everything_once(service: Service, feed: UnreliableFeed) -> None:
+    job = await begun(service)
+    hub = hub_of(service, feed)
+    readers: list[tuple[int, asyncio.Task[list[News]]]] = []
+    for _ in range(40):
+        await move(service, job, random.randrange(8))
+        readers += [(after, asyncio.create_task(read_on(hub, job.id, after))) for after in (0, 2)]
+    await service.complete(job)
+    for after, reader in readers:
+        told = seqs(await reader)
+        assert told == list(range(after + 1, told[-1] + 1))
+        assert told[-1] > 2
+    assert hub.readers == feed.receivers == 0
+
+
+async def test_more_history_than_one_page(service: Service, feed: UnreliableFeed) -> None:
+    job = await begun(service)
+    await move(service, job, 2 * PAGE + 1)
+    await service.complete(job)
+    assert seqs(await read_on(hub_of(service, feed), job.id)) == list(range(1, 2 * PAGE + 5))
+
+
+def lost(event: Event) -> list[News]:
+    return [] if event.seq % 3 else [event]
+
+
+def doubled(event: Event) -> list[News]:
+    return [event, event]
+
+
+def swapped(event: Event) -> list[News]:
+    return [] if event.seq % 2 else [event, event._replace(seq=event.seq - 1)]
+
+
+def all_but_the_last_lost(event: Event) -> list[News]:
+    return [event] if event.type == "final" else []
+
+
+@pytest.mark.parametrize("fate", [lost, doubled, swapped, all_but_the_last_lost])
+async def test_a_feed_that_loses_doubles_or_swaps_changes_nothing(
+    service: Service, feed: UnreliableFeed, fate: Callable[[Event], list[News]]
+) -> None:
+    job = await begun(service)
+    hub = hub_of(service, feed, sweep_seconds=0.05)
+    reader = asyncio.create_task(read_on(hub, job.id))
+    await wait_until(lambda: feed.receivers == 1)
+    feed.fate = lambda news: fate(news) if isinstance(news, Event) else [news]
+    await move(service, job, 20)
+    await service.complete(job)
+    async with asyncio.timeout(5):
+        assert seqs(await reader) == list(range(1, 24))
+
+
+async def test_a_lost_last_event_is_found_by_the_sweep(service: Service, feed: UnreliableFeed) -> None:
+    job = await begun(service)
+    hub = hub_of(service, feed, sweep_seconds=0.05)
+    feed.fate = lambda _news: []
+    reader = asyncio.create_task(read_on(hub, job.id))
+    await wait_until(lambda: feed.receivers == 1)
+    await service.complete(job)
+    async with asyncio.timeout(5):
+        assert seqs(await reader) == [1, 2, 3]
+
+
+async def test_a_slow_reader_costs_little_and_misses_no_event(service: Service, feed: UnreliableFeed) -> None:
+    job = await begun(service)
+    hub = hub_of(service, feed)
+    async with aclosing(hub.tail(job.id, 2)) as tail:
+        await service.state["database"].write(StartStep(job.id, job.fence, "generate", paid=False, progress=1))
+        assert (await anext(tail)).body
+        # From here it reads nothing, while much happens.
+        for number in range(3 * INBOX):
+            await move(service, job, 1)
+            feed.publish([tick(job, "generate", number / 10) for _ in range(20)])
+        assert hub.waiting <= INBOX + 1
+        await service.complete(job)
+        rest = [news async for news in tail]
+    assert seqs(rest) == list(range(4, 3 * INBOX + 5))
+    assert len(rest) == 3 * INBOX + 1  # and no tick: all of them are older than the final
+
+
+async def test_of_many_ticks_the_newest_comes(service: Service, feed: UnreliableFeed) -> None:
+    job = await begun(service)
+    hub = hub_of(service, feed)
+    async with aclosing(hub.tail(job.id, 1)) as tail:
+        assert isinstance(await anext(tail), Event)
+        feed.publish([tick(job, "generate", number) for number in range(100)])
+        newest = await anext(tail)
+        assert isinstance(newest, Tick)
+        assert '"progress":99' in newest.body
+
+
+async def test_a_tick_never_comes_after_an_event_that_is_newer(service: Service, feed: UnreliableFeed) -> None:
+    job = await begun(service)
+    hub = hub_of(service, feed)
+    async with aclosing(hub.tail(job.id, 1)) as tail:
+        await anext(tail)
+        feed.publish([tick(job, "generate", 50)])
+        await move(service, job, 1)
+        feed.publish([tick(job, "generate", 60)])
+        event, newest = await anext(tail), await anext(tail)
+    assert isinstance(event, Event)
+    assert '"progress":60' in newest.body
+
+
+async def test_closing_ends_readers_wherever_they_are(service: Service, feed: UnreliableFeed) -> None:
+    job = await begun(service)
+    hub = hub_of(service, feed)
+    waiting = asyncio.create_task(read_on(hub, job.id))
+    await wait_until(lambda: hub.readers == 1)
+    starting = asyncio.create_task(read_on(hub, job.id))
+    await asyncio.sleep(0)
+    hub.close()
+    late = asyncio.create_task(read_on(hub, job.id))
+    async with asyncio.timeout(5):
+        await asyncio.gather(waiting, starting, late)
+    assert hub.readers == feed.receivers == 0
+
+
+async def test_while_the_record_is_away_live_news_goes_on_and_holes_wait(tmp_path: Path) -> None:
+    async with opened(settings_for(tmp_path), wrap=Breakable) as service:
+        database = cast("Breakable", service.state["database"])
+        feed = UnreliableFeed()
+        database.real.listen(feed.publish)
+        job = await begun(service)
+        hub = hub_of(service, feed, sweep_seconds=0.05)
+        told: list[News] = []
+
+        async def read() -> None:
+            async for news in hub.tail(job.id, 1):
+                told.append(news)  # noqa: PERF401  it is looked at while it grows
+
+        reader = asyncio.create_task(read())
+        await wait_until(lambda: len(told) == 1)
+        database.away = True
+        start = StartStep(job.id, job.fence, "generate", paid=False, progress=1)
+        await database.real.write(start)
+        await wait_until(lambda: len(told) == 2)
+        feed.fate = lambda _news: []
+        await database.real.write(start)
+        feed.fate = lambda news: [news]
+        await database.real.write(start)
+        await asyncio.sleep(0)
+        assert seqs(told) == [2, 3]
+        database.away = False
+        await service.complete(job)
+        async with asyncio.timeout(5):
+            await reader
+        assert seqs(told) == [2, 3, 4, 5, 6]
