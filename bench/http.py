@@ -76,8 +76,8 @@ async def _post_to_final(port: int) -> tuple[float, float]:
     watcher = await Connection.open(port)
     started = time.perf_counter()
     posted = await _post_all(port)
-    while await _unended(watcher):
-        await asyncio.sleep(0.02)  # noqa: ASYNC110  the server is another process
+    while await _unended(watcher):  # noqa: ASYNC110  the server is another process
+        await asyncio.sleep(0.02)
     ended = time.perf_counter() - started
     await watcher.close()
     return JOBS / ended, posted

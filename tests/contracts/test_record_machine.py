@@ -1,0 +1,430 @@
+"""Anything that can happen to jobs, in any order, against a model: hypothesis looks for the order that breaks it.
+
+`SNAPASSET_TEST_EXAMPLES=n` tries n sequences of a fresh seed instead of the same few each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from snapasset.database import Both, Read, Write
+from snapasset.errors import Conflict, NotFound, SnapAssetError, TooManyJobs
+from snapasset.job import ENDED, Job, new_id
+from snapasset.records.claims import Beat, Claim, GiveBack
+from snapasset.records.endings import Cancel, Complete, EndCancelled, Fail, Retry
+from snapasset.records.steps import DoneSteps, FailStep, FinishStep, SavePaidStep, StartedStep, StartStep
+from snapasset.records.submission import Submit
+from snapasset.records.upkeep import HeldJob, HeldJobs, Promote, Reap
+from tests.contracts.record_backends import RECORDS, Record
+from tests.contracts.record_model import Model, ModelJob
+from tests.contracts.record_view import QUEUES, Everything, Stored, Wipe, foretold, seen_in, told_by
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from snapasset.database import Database
+    from snapasset.event import Event
+
+T = TypeVar("T")
+
+EXAMPLES = int(os.environ.get("SNAPASSET_TEST_EXAMPLES", "0"))
+SETTINGS = settings(
+    max_examples=EXAMPLES or 120,
+    stateful_step_count=50,
+    derandomize=not EXAMPLES,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=False,
+)
+
+KINDS = ("draw", "clean", "unheard-of")
+SOME_KINDS = (KINDS[:2], KINDS[:1], KINDS[1:2], KINDS)
+OWNERS = ("anna", "ben")
+PAID = {"generate": True, "render": False}
+FAULT: dict[str, Any] = {"code": "provider_failed", "message": "It failed.", "retryable": True}
+RESULT = '{"n": 1}'
+
+numbers = st.integers(0, 99)
+limits = st.sampled_from([None, None, 3])
+
+
+def choose(n: int, likely: Sequence[T], all_: Sequence[T]) -> T:
+    """One of `likely`, four times out of five, if there are any."""
+    pool = likely if likely and n % 5 else all_
+    return pool[n // 5 % len(pool)]
+
+
+@dataclass(eq=False)
+class Grip:
+    """What an executor knows of a job that it claimed. It may be long out of date."""
+
+    job_id: str
+    fence: int
+    run: int
+    done: dict[str, str]
+    started: set[str] = field(default_factory=set[str])
+
+
+class World:
+    """The record under test, and an event loop to talk to it."""
+
+    def __init__(self, runner: asyncio.Runner, record: Record, database: Database) -> None:
+        self.runner = runner
+        self.record = record
+        self.database = database
+        self.heard: list[Event] = []
+        database.listen(self.heard.extend)
+
+    def write(self, change: Write[T]) -> T:
+        return self.runner.run(self.database.write(change))
+
+    def read(self, question: Read[T]) -> T:
+        return self.runner.run(self.database.read(question))
+
+
+class RecordMachine(RuleBasedStateMachine):
+    """The rules are few and have choices in them, because hypothesis leaves whole rules out of its sequences."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+        self.model = Model()
+        self.model.now = world.record.clock.now
+        self.grips: list[Grip] = []
+        self.watched: list[HeldJob] = []
+        self.before: Stored | None = None
+        self.bodies: dict[str, list[dict[str, Any]]] = {}
+        world.write(Wipe())
+        world.heard.clear()
+
+    def refused(self, change: Write[Any], error: type[SnapAssetError]) -> None:
+        with pytest.raises(error):
+            self.world.write(change)
+
+    def same(self, answer: Job | None, expected: ModelJob | None) -> None:
+        assert (answer and answer.id) == (expected and expected.id)
+
+    def some_job(self, n: int, *likely: str) -> ModelJob:
+        jobs = list(self.model.jobs.values())
+        return choose(n, [job for job in jobs if job.status in likely], jobs)
+
+    def some_grip(self, n: int) -> tuple[Grip, ModelJob | None]:
+        """An executor, and the job if it still holds it."""
+        grip = choose(n, [grip for grip in self.grips if self.model.held(grip.job_id, grip.fence)], self.grips)
+        return grip, self.model.held(grip.job_id, grip.fence)
+
+    def has_grips(self) -> bool:
+        return bool(self.grips)
+
+    def has_ready(self) -> bool:
+        return any(map(self.model.ready, QUEUES))
+
+    # --- callers
+
+    @initialize(story=st.sampled_from(["claimed", "taken over", "tried again"]))
+    def begin(self, story: str) -> None:
+        """Somewhere in the middle: from an empty record, few sequences get far."""
+        for priority in (0, 5):
+            self.submit(1, 1, "anna", priority, 2, 0, by_date=False, limit=None)
+        self.claim(1, 1, "worker-1")
+        if story != "claimed":
+            self.work("start", 1, "generate", "1", 10.0)
+        if story == "taken over":
+            self.time("watch", 1, 1)
+            self.time("reap", 1, 1)
+            self.claim(1, 1, "worker-2")
+        elif story == "tried again":
+            self.work("finish", 1, "generate", "1", 33.3)
+            self.end("fail", 1, QUEUES[0], retryable=False, delay=0, doubtful=False)
+            self.steer("retry", 1, 1, None)
+
+    @rule(
+        kind=numbers,
+        queue=numbers,
+        owner=st.sampled_from(OWNERS),
+        priority=st.sampled_from([-5, 0, 0, 5, 10]),
+        attempts=st.integers(1, 3),
+        wait=st.sampled_from([0, 0, 0, -5, 1, 1000, 70_000]),
+        by_date=st.booleans(),
+        limit=limits,
+    )
+    def submit(
+        self,
+        kind: int,
+        queue: int,
+        owner: str,
+        priority: int,
+        attempts: int,
+        wait: int,
+        by_date: bool,
+        limit: int | None,
+    ) -> None:
+        when: dict[str, Any] = {"run_at": self.model.now + wait} if by_date else {"delay_ms": wait}
+        names = choose(kind, KINDS[:1], KINDS), choose(queue, QUEUES[:1], QUEUES)
+        change = Submit(new_id(), *names, owner, "{}", priority, attempts, new_id(), live_limit=limit, **when)
+        if limit is not None and self.model.live(owner) >= limit:
+            self.refused(change, TooManyJobs)
+            return
+        job = ModelJob(change.job_id, *names, owner, priority, attempts, 0, self.model.now + wait)
+        self.model.submit(job)
+        self.same(self.world.write(change), job)
+
+    @rule(what=st.sampled_from(["cancel", "retry", "retry"]), n=numbers, owner=numbers, limit=limits)
+    def steer(self, what: str, n: int, owner: int, limit: int | None) -> None:
+        if what == "cancel":
+            job = self.some_job(n, "waiting", "delayed", "active")
+            self.cancel(job, choose(owner, [job.owner], OWNERS))
+        else:
+            job = self.some_job(n, "failed", "cancelled")
+            self.retry(job, choose(owner, [job.owner], OWNERS), limit)
+
+    def cancel(self, job: ModelJob, owner: str) -> None:
+        change = Cancel(job.id, owner)
+        if owner != job.owner:
+            self.refused(change, NotFound)
+        elif job.ended:
+            self.refused(change, Conflict)
+        else:
+            self.model.cancel(job)
+            self.same(self.world.write(change), job)
+
+    def retry(self, job: ModelJob, owner: str, limit: int | None) -> None:
+        change = Retry(job.id, owner, limit)
+        if owner != job.owner:
+            self.refused(change, NotFound)
+        elif job.status not in ("failed", "cancelled"):
+            self.refused(change, Conflict)
+        elif limit is not None and self.model.live(owner) >= limit:
+            self.refused(change, TooManyJobs)
+        else:
+            self.model.retry(job)
+            self.same(self.world.write(change), job)
+
+    # --- executors
+
+    @precondition(has_ready)
+    @rule(queue=numbers, kinds=numbers, worker=st.sampled_from(["worker-1", "worker-2"]))
+    def claim(self, queue: int, kinds: int, worker: str) -> None:
+        change = Claim(choose(queue, QUEUES[:1], QUEUES), choose(kinds, [KINDS[:2]], SOME_KINDS), worker)
+        expected = self.model.claim(change.queue, change.kinds, worker)
+        self.take(self.world.write(change), expected)
+
+    def take(self, answer: Job | None, expected: ModelJob | None) -> None:
+        self.same(answer, expected)
+        if answer is not None and expected is not None:
+            done = self.world.read(DoneSteps(answer.id))
+            assert done == expected.done()
+            self.grips.append(Grip(answer.id, answer.fence, answer.run, done))
+
+    @precondition(has_grips)
+    @rule(
+        what=st.sampled_from(["start", "start", "finish", "fail", "beat"]),
+        n=numbers,
+        step=st.sampled_from(sorted(PAID)),
+        output=st.integers(0, 99).map(str),
+        progress=st.sampled_from([0.0, 10.0, 33.3, 60.0, 100.0]),
+    )
+    def work(self, what: str, n: int, step: str, output: str, progress: float) -> None:
+        grip, job = self.some_grip(n)
+        if what == "beat":
+            self.beat(grip, job, progress)
+        elif what == "start" and step not in grip.done:
+            self.start_step(grip, job, step, progress)
+        elif what == "finish" and step in grip.started:
+            self.finish_step(grip, job, step, output, progress)
+        elif what == "fail" and step in grip.started:
+            self.fail_step(grip, job, step, progress)
+
+    def beat(self, grip: Grip, job: ModelJob | None, progress: float) -> None:
+        if job is not None:
+            self.model.beat(job, progress)
+        answer = self.world.write(Beat(grip.job_id, grip.fence, progress))
+        assert answer == (None if job is None else job.cancelling)
+
+    def start_step(self, grip: Grip, job: ModelJob | None, step: str, progress: float) -> None:
+        answer = self.world.write(StartStep(grip.job_id, grip.fence, step, PAID[step], progress))
+        if job is None:
+            assert answer is None
+            return
+        expected = self.model.start_step(job, step, PAID[step], progress)
+        doubts, output = (0, expected.output) if expected.state == "done" else (expected.doubts, None)
+        assert answer == StartedStep(job.cancelling, doubts, output)
+        grip.started.add(step)
+
+    def finish_step(self, grip: Grip, job: ModelJob | None, step: str, output: str, progress: float) -> None:
+        """As an executor does it: what was paid for is kept even when the job was lost."""
+        if job is not None:
+            self.model.finish_step(job, step, output, progress)
+        answer = self.world.write(FinishStep(grip.job_id, grip.fence, step, output, progress))
+        assert answer == (None if job is None else job.cancelling)
+        if answer is None and PAID[step]:
+            self.model.save_late(self.model.jobs[grip.job_id], grip.run, step, output)
+            self.world.write(SavePaidStep(grip.job_id, grip.run, step, output, ()))
+
+    def fail_step(self, grip: Grip, job: ModelJob | None, step: str, progress: float) -> None:
+        if job is not None:
+            self.model.fail_step(job, step, FAULT, progress)
+        answer = self.world.write(FailStep(grip.job_id, grip.fence, step, FAULT, progress))
+        assert answer == (None if job is None else job.cancelling)
+
+    @precondition(has_grips)
+    @rule(
+        what=st.sampled_from(["complete", "complete and claim", "fail", "fail", "cancelled", "give back", "crash"]),
+        n=numbers,
+        queue=st.sampled_from(QUEUES),
+        retryable=st.booleans(),
+        delay=st.sampled_from([0, 2000, 90_000]),
+        doubtful=st.booleans(),
+    )
+    def end(self, what: str, n: int, queue: str, retryable: bool, delay: int, doubtful: bool) -> None:
+        grip, job = self.some_grip(n)
+        if what == "complete":
+            self.ended(job and self.model.complete(job, RESULT), Complete(grip.job_id, grip.fence, RESULT))
+        elif what == "complete and claim":
+            self.complete_and_claim(grip, job, queue)
+        elif what == "fail":
+            failed = job and self.model.fail(job, FAULT, retryable=retryable, delay=delay, doubtful=doubtful)
+            self.ended(failed, Fail(grip.job_id, grip.fence, FAULT, retryable, delay, doubtful))
+        elif what == "cancelled":
+            self.ended(job and self.model.end_cancelled(job), EndCancelled(grip.job_id, grip.fence))
+        elif what == "give back":
+            self.ended(job and self.model.give_back(job), GiveBack(grip.job_id, grip.fence))
+        else:  # the executor is gone with all that it knew: only a reaper can free its job
+            self.grips.remove(grip)
+
+    def ended(self, expected: ModelJob | None, change: Write[Job | None]) -> None:
+        self.same(self.world.write(change), expected)
+
+    def complete_and_claim(self, grip: Grip, job: ModelJob | None, queue: str) -> None:
+        ended = job and self.model.complete(job, RESULT)
+        following = self.model.claim(queue, KINDS, "worker-1")
+        change = Both(Complete(grip.job_id, grip.fence, RESULT), Claim(queue, KINDS, "worker-1"))
+        answer, claimed = self.world.write(change)
+        self.same(answer, ended)
+        self.take(claimed, following)
+
+    # --- time
+
+    @rule(
+        what=st.sampled_from(["pass", "promote", "watch", "reap", "reap"]),
+        n=numbers,
+        millis=st.sampled_from([1, 999, 2000, 59_999, 60_001, 400_000]),
+    )
+    def time(self, what: str, n: int, millis: int) -> None:
+        if what == "pass":
+            self.world.record.clock.move(millis)
+            self.model.now += millis
+        elif what == "promote":
+            expected = self.model.promote()
+            answer = self.world.write(Promote())
+            assert sorted(job.id for job in answer) == sorted(job.id for job in expected)
+        elif what == "watch" or not self.watched:
+            self.watched += self.world.read(HeldJobs())
+        else:
+            self.reap(choose(n, [seen for seen in self.watched if self.silent(seen)], self.watched))
+
+    def reap(self, seen: HeldJob) -> None:
+        job = self.silent(seen)
+        if job is not None:
+            self.model.reap(job)
+        self.same(self.world.write(Reap(seen)), job)
+
+    def silent(self, seen: HeldJob) -> ModelJob | None:
+        """The job, if it is held as it was when it was watched, without a beat since."""
+        job = self.model.held(seen.id, seen.fence)
+        return job if job is not None and job.beat == seen.beat else None
+
+    # --- what must hold, whatever has happened
+
+    @invariant()
+    def all_is_as_it_must_be(self) -> None:
+        stored = self.world.read(Everything())
+        self._is_as_the_model_says(stored)
+        self._is_told_whole_and_in_order(stored)
+        self._has_not_gone_back(stored)
+        assert self.world.heard == stored.events
+        self.before = stored
+
+    def _is_as_the_model_says(self, stored: Stored) -> None:
+        model = self.model
+        assert stored.jobs.keys() == model.jobs.keys()
+        for job in model.jobs.values():
+            assert seen_in(stored.jobs[job.id]) == foretold(job)
+        steps = {
+            (job.id, run, name): (step.state, step.output, step.doubts)
+            for job in model.jobs.values()
+            for (run, name), step in job.steps.items()
+        }
+        assert stored.steps == steps
+        assert stored.ready == {queue: [job.id for job in model.ready(queue)] for queue in QUEUES}
+        assert stored.next_due == model.next_due()
+        assert stored.unfinished == Counter({owner: n for owner in OWNERS if (n := model.live(owner))})
+        counts = Counter((job.queue, job.status) for job in model.jobs.values())
+        for queue in QUEUES:
+            shown = stored.counts.get(queue, {"waiting": 0, "delayed": 0, "active": 0})
+            assert shown == {status: counts[queue, status] for status in shown}
+
+    def _is_told_whole_and_in_order(self, stored: Stored) -> None:
+        known = 0 if self.before is None else len(self.before.events)
+        assert known == 0 or stored.events[:known] == self.before.events, "an event was changed"
+        for event in stored.events[known:]:
+            body = json.loads(event.body)
+            assert (body["seq"], body["type"], body["jobId"]) == (event.seq, event.type, event.job_id)
+            its = self.bodies.setdefault(event.job_id, [])
+            assert event.seq == len(its) + 1, "a hole, or one too many"
+            if its:
+                old = its[-1]
+                assert body["run"] == old["run"] + (old["type"] == "final"), "only a new run goes on after a final"
+                assert body["run"] > old["run"] or body["progress"] >= old["progress"], "progress fell"
+            its.append(body)
+        for job in stored.jobs.values():
+            its = self.bodies[job.id]
+            assert job.seq == len(its)
+            assert [told_by(body) for body in its[-5:]] == self.model.jobs[job.id].told[-5:]
+            finals = [body["run"] for body in its if body["type"] == "final"]
+            assert finals == list(range(1, job.run + (job.status in ENDED))), "a run has one final"
+
+    def _has_not_gone_back(self, stored: Stored) -> None:
+        if self.before is None:
+            return
+        for job_id, old in self.before.jobs.items():
+            new = stored.jobs[job_id]
+            assert new.fence >= old.fence
+            assert (new.run, new.progress) >= (old.run, old.progress)
+            if new.seq == old.seq:
+                assert new._replace(beat=old.beat, progress=old.progress) == old, "a change that nobody was told of"
+        for key, (state, _, doubts) in self.before.steps.items():
+            now_state, _, now_doubts = stored.steps[key]
+            assert state != "done" or now_state == "done", "what was done was undone"
+            assert now_doubts >= doubts
+
+
+@pytest.mark.timeout(60 + EXAMPLES)
+@pytest.mark.parametrize("backend", RECORDS)
+def test_the_record_does_what_its_model_does(backend: str, tmp_path: Path) -> None:
+    with asyncio.Runner() as runner:
+        record = RECORDS[backend](tmp_path)
+        try:
+            world = World(runner, record, runner.run(record.open()))
+            run_state_machine_as_test(lambda: RecordMachine(world), settings=SETTINGS)
+        finally:
+            runner.run(record.close())

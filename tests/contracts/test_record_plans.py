@@ -1,0 +1,207 @@
+"""How SQLite finds what an operation asks for: by the index meant for it, at a cost that other rows do not raise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from snapasset.database import Both, Read, Statement, Write
+from snapasset.database.sqlite_connection import Connection
+from snapasset.event import Event
+from snapasset.records.claims import Beat, Claim, GiveBack
+from snapasset.records.endings import Cancel, Complete, Fail, Retry
+from snapasset.records.events import EventsAfter
+from snapasset.records.files import GetFile
+from snapasset.records.jobs import CountByQueue, FindJobs, GetJob
+from snapasset.records.steps import DoneSteps, FinishStep, StartStep
+from snapasset.records.upkeep import HeldJob, HeldJobs, NextDue, Promote, ReadyJobs, Reap
+from tests.contracts.record_backends import Do
+from tests.contracts.record_jobs import CLAIM, KIND, OWNER, QUEUE, WORKER, a_job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+    from snapasset.database import Row, Steps
+
+T = TypeVar("T")
+
+NOW = 1_800_000_000_000
+
+# Rows as an operation: `count` of one status. The fields that indexes are made of differ from row to row.
+ROWS = (
+    "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < $2 - 1) "
+    "INSERT INTO jobs (id, kind, queue, owner, status, priority, rank, data, attempts, worker_id, created_at, due_at, "
+    "finished_at, updated_at) "
+    "SELECT $1 || '-' || i, 'draw', 'pictures', 'session:' || (i % 7), $1, 10, i - 20000000000000, '{}', 3, "
+    "CASE WHEN $1 = 'active' THEN 'worker-' || (i % 3) END, 1700000000000 + i, "
+    "CASE WHEN $1 = 'delayed' THEN 1900000000000 + i END, "
+    "CASE WHEN $1 IN ('completed', 'failed', 'cancelled') THEN 1700000000000 END, 1700000000000 FROM n"
+)
+
+
+class Fill(Write[None]):
+    """Many jobs of one status, older and more urgent than any other."""
+
+    def __init__(self, status: str, count: int) -> None:
+        self._params = (status, count)
+
+    def steps(self) -> Steps[None]:
+        yield Statement(ROWS, self._params)
+
+
+class Explained(Read["list[str]"]):
+    """How an operation's statements would be carried out; they are carried out, too."""
+
+    def __init__(self, operation: Read[Any] | Write[Any]) -> None:
+        self._operation = operation
+
+    def steps(self) -> Steps[list[str]]:
+        plans: list[str] = []
+        steps = self._operation.steps()
+        rows: list[Row] | None = None
+        while True:
+            try:
+                step = next(steps) if rows is None else steps.send(rows)
+            except StopIteration:
+                return plans
+            if isinstance(step, Event):
+                rows = []
+                yield step
+                continue
+            plan = yield Statement(f"EXPLAIN QUERY PLAN {step.sql}", step.params)
+            plans += [line for *_, line in plan]
+            rows = yield step
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Generator[Connection]:
+    opened = Connection(tmp_path / "record.db", "OFF", lambda: NOW)
+    opened.migrate()
+    yield opened
+    opened.raw.close()
+
+
+def plan(connection: Connection, operation: Read[Any] | Write[Any]) -> list[str]:
+    return connection.run(Explained(operation), [])
+
+
+def run(connection: Connection, operation: Read[T] | Write[T]) -> T:
+    return connection.run(operation, [])
+
+
+def cost(connection: Connection, make: Callable[[], Read[Any] | Write[Any]]) -> int:
+    """How many steps SQLite's own machine takes."""
+    count = 0
+
+    def tick() -> int:
+        nonlocal count
+        count += 1
+        return 0
+
+    run(connection, make())  # once before, so that preparing is not counted
+    connection.raw.set_progress_handler(tick, 1)
+    try:
+        run(connection, make())
+    finally:
+        connection.raw.set_progress_handler(None, 0)
+    return count
+
+
+HELD = HeldJob("waiting-0", 1, 0, WORKER)
+
+INDEXED: dict[str, tuple[Read[Any] | Write[Any], tuple[str, ...]]] = {
+    "claim": (Claim(QUEUE, (KIND, "clean"), WORKER), ("jobs_ready (queue=?)",)),
+    "ready": (ReadyJobs(QUEUE, 10), ("jobs_ready (queue=?)",)),
+    "promote": (Promote(), ("jobs_due (due_at<?)",)),
+    "next due": (NextDue(), ("jobs_due",)),
+    "held": (HeldJobs(), ("jobs_active",)),
+    "counts": (CountByQueue(), ("COVERING INDEX jobs_ready", "COVERING INDEX jobs_due", "COVERING INDEX jobs_active")),
+    "submit with a limit": (a_job(live_limit=10), ("jobs_live (owner=?)",)),
+    "list": (FindJobs(OWNER), ("jobs_of_owner (owner=?)",)),
+    "next page": (FindJobs(OWNER, before=(NOW, "x")), ("jobs_of_owner (owner=? AND (created_at,id)<(?,?))",)),
+    "list, filtered": (
+        FindJobs(OWNER, statuses=("waiting", "failed"), kinds=(KIND,), created_after=1, created_before=2),
+        ("jobs_of_owner (owner=? AND created_at>? AND created_at<?)",),
+    ),
+    "events": (EventsAfter("x", 5), ("(job_id=? AND seq>?)",)),
+    "done steps": (DoneSteps("x"), ("job_steps USING PRIMARY KEY (job_id=?)",)),
+}
+
+BY_ID: dict[str, Read[Any] | Write[Any]] = {
+    "get": GetJob("waiting-0"),
+    "get of an owner": GetJob("waiting-0", OWNER),
+    "beat": Beat("waiting-0", 1, 0.0),
+    "give back": GiveBack("waiting-0", 1),
+    "start step": StartStep("waiting-0", 1, "render", paid=True, progress=1.0),
+    "finish step": FinishStep("waiting-0", 1, "render", "1", 2.0),
+    "complete": Complete("waiting-0", 1, "{}"),
+    "fail": Fail("waiting-0", 1, {}, retryable=True, delay_ms=0, doubtful=True),
+    "cancel": Cancel("waiting-0", "session:0"),
+    "reap": Reap(HELD),
+    "get file": GetFile("x", OWNER),
+}
+
+
+def scans(plan: list[str]) -> list[str]:
+    """The lines that go through a whole table, or sort or search by something made on the way."""
+    made = ("TEMP B-TREE", "AUTOMATIC")
+    return [line for line in plan if any(word in line for word in made) or (line.startswith("SCAN") and is_table(line))]
+
+
+def is_table(line: str) -> bool:
+    return "USING" not in line and any(table in line for table in ("jobs", "job_events", "job_steps", "files"))
+
+
+class TestPlans:
+    @pytest.mark.parametrize("name", INDEXED)
+    def test_it_goes_by_the_index_that_was_made_for_it(self, connection: Connection, name: str) -> None:
+        operation, indexes = INDEXED[name]
+        lines = plan(connection, operation)
+        for index in indexes:
+            assert any(index in line for line in lines), lines
+        if name != "counts":  # it groups a handful of queues
+            assert scans(lines) == []
+
+    @pytest.mark.parametrize("name", BY_ID)
+    def test_it_goes_straight_to_its_row(self, connection: Connection, name: str) -> None:
+        run(connection, Fill("waiting", 1))
+        if name != "cancel":
+            run(connection, CLAIM)
+        lines = plan(connection, BY_ID[name])
+        assert any("SEARCH" in line for line in lines)
+        assert scans(lines) == []
+
+    @pytest.mark.parametrize(
+        "sql", ["SELECT * FROM jobs", "SELECT id FROM jobs WHERE owner = 'x' ORDER BY data", "DELETE FROM job_events"]
+    )
+    def test_a_scan_or_a_sort_would_be_seen(self, connection: Connection, sql: str) -> None:
+        assert scans(plan(connection, Do(sql)))
+
+
+ASKED_OFTEN: dict[str, Callable[[], Read[Any] | Write[Any]]] = {
+    "claim": lambda: CLAIM,
+    "complete and claim": lambda: Both(Complete("nobody", 1, "{}"), CLAIM),
+    "claim, nothing there": lambda: Claim("empty", (KIND,), WORKER),
+    "ready": lambda: ReadyJobs(QUEUE, 10),
+    "promote, nothing due": Promote,
+    "next due": NextDue,
+    "held": HeldJobs,
+    "submit": lambda: a_job(owner="session:new", live_limit=1000),
+}
+
+
+@pytest.mark.parametrize("status", ["delayed", "blocked", "completed"])
+def test_thousands_that_do_not_matter_cost_nothing(tmp_path: Path, status: str) -> None:
+    costs: list[dict[str, int]] = []
+    for crowd in (50, 5000):
+        connection = Connection(tmp_path / f"{crowd}.db", "OFF", lambda: NOW)
+        connection.migrate()
+        run(connection, Fill(status, crowd))
+        run(connection, Fill("waiting", 20))
+        costs.append({name: cost(connection, make) for name, make in ASKED_OFTEN.items()})
+        connection.raw.close()
+    few, many = costs
+    assert all(many.values())
+    assert {name: count for name, count in many.items() if count > few[name] * 1.1} == {}
