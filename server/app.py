@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from server.hub import Hub
 from server.routes import application
 from server.state import Life, Stage, State
+from server.stream_tokens import StreamTokens, read_secret
 from snapasset.client import JobClient
 from snapasset.database.sqlite import SqliteDatabase
 from snapasset.errors import BadConfiguration
@@ -69,6 +70,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue)
     except OSError as error:
         raise BadConfiguration(f"DATA_DIR is no folder that can be used: {error.strerror}.") from error
     life = Life()
+    stream_tokens = StreamTokens(read_secret(settings))
     database = SqliteDatabase(settings.data_dir / "snapasset.db", synchronous=settings.sqlite_synchronous)
     stack.push_async_callback(database.close)
     await database.open()
@@ -113,6 +115,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue)
         client=JobClient(database, switch, catalogue, settings),
         hub=hub,
         life=life,
+        stream_tokens=stream_tokens,
         drain=drain,
     )
 

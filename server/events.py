@@ -13,6 +13,7 @@ import asyncio
 import json
 import random
 import re
+import time
 from contextlib import aclosing
 from functools import lru_cache
 from http import HTTPStatus
@@ -26,6 +27,7 @@ from server.files import with_urls
 from server.job_body import job_json
 from snapasset.errors import DatabaseUnavailable
 from snapasset.event import UPDATE, Event
+from snapasset.records.jobs import GetJob
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable
@@ -68,11 +70,10 @@ class Stream(EventSourceResponse):
 async def follow(request: Request[State]) -> Response:
     """The stream of one of the caller's jobs, from now on or from where the client left off."""
     state = request.state
-    identity = identify_or_nobody(request)
     if state["hub"].closed:
         return _come_back(state["settings"])
     try:
-        job = await state["client"].get(request.path_params["job_id"], owner=identity.owner)
+        job = await _followed(request)
     except DatabaseUnavailable:
         return _come_back(state["settings"])
     after = _left_off(request, job)
@@ -80,6 +81,16 @@ async def follow(request: Request[State]) -> Response:
         return Response(status_code=HTTPStatus.NO_CONTENT, headers={"cache-control": "no-store"})
     named = request.query_params.get("named") == "1"
     return Stream(_frames(state["hub"], state["settings"], job, after, named=named), state["settings"])
+
+
+async def _followed(request: Request[State]) -> Job:
+    """The job, by a token for its stream or else by the identity of who asks. Raises `NotFound`."""
+    job_id: str = request.path_params["job_id"]
+    token = request.query_params.get("token")
+    if token is None:
+        return await request.state["client"].get(job_id, owner=identify_or_nobody(request).owner)
+    job = await request.state["database"].read(GetJob(job_id))
+    return request.state["stream_tokens"].check(token, job, time.time_ns() // 1_000_000)
 
 
 async def _frames(hub: Hub, settings: Settings, job: Job, after: int | None, *, named: bool) -> AsyncGenerator[bytes]:

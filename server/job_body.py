@@ -79,10 +79,10 @@ def links(job_id: str) -> str:
     )
 
 
-def accepted(job: Job) -> str:
+def accepted(job: Job, stream_token: str) -> str:
     """What a POST answers, as JSON."""
     generation = f'"generationId":"{job.generation_id}",' if job.generation_id is not None else ""
-    return f'{{"jobId":"{job.id}",{generation}"status":"{job.status}","links":{links(job.id)}}}'
+    return f'{{"jobId":"{job.id}",{generation}"status":"{job.status}","streamToken":"{stream_token}","links":{links(job.id)}}}'
 
 
 def job_json(job: Job, before: Mapping[str, Any] | None = None) -> str:

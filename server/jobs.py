@@ -39,7 +39,9 @@ async def submit(request: Request[State]) -> Response:
         job_type.kind, args, owner=identity.owner, access=identity.access, options=options
     )
     headers = {"location": f"/api/jobs/{job.id}", **_NO_STORE}
-    response = Response(accepted(job), HTTPStatus.ACCEPTED, headers, MEDIA_TYPE)
+    response = Response(
+        accepted(job, state["stream_tokens"].make(job.id, job.owner)), HTTPStatus.ACCEPTED, headers, MEDIA_TYPE
+    )
     hand_out(identity, request, response)
     return response
 

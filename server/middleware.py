@@ -73,4 +73,4 @@ def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == REQUEST_ID and _GIVEN_ID.fullmatch(value):
             return value.decode()
-    return f"{random.getrandbits(96):024x}"  # noqa: S311  it names a request and guards nothing
+    return f"{random.getrandbits(96):024x}"

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from server.hub import Hub
+    from server.stream_tokens import StreamTokens
     from snapasset.client import JobClient
     from snapasset.database import Database
     from snapasset.job_type import Catalogue
@@ -55,4 +56,5 @@ class State(TypedDict):
     client: JobClient
     hub: Hub
     life: Life
+    stream_tokens: StreamTokens
     drain: Callable[[], Awaitable[int]]

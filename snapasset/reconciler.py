@@ -58,8 +58,6 @@ class Reconciler:
                     self._database_away = False
                     log.warning("the database answers again")
             except DatabaseUnavailable as error:
-                # The executors could not beat either: what was watched before the outage proves nothing.
-                self._watched.clear()
                 if not self._database_away:
                     self._database_away = True
                     log.warning("the database is away", extra={"error": error.detail})
@@ -69,9 +67,14 @@ class Reconciler:
 
     async def tick(self, pause: float = 1.0) -> float:
         """One round. Returns how many seconds to wait for the next: `pause`, or less when a job is due before."""
-        await self._take_back(pause)
-        due = await self._promote()
-        await self._ring()
+        try:
+            await self._take_back(pause)
+            due = await self._promote()
+            await self._ring()
+        except DatabaseUnavailable:
+            # The executors could not beat either: what was watched before the outage proves nothing.
+            self._watched.clear()
+            raise
         return pause if due is None else min(pause, max(due / 1000, 0.001))
 
     async def _promote(self) -> int | None:

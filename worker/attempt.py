@@ -101,6 +101,7 @@ class Attempt:
         try:
             if not task.done():
                 task.cancel()
+                task.add_done_callback(_overhear)
                 await asyncio.wait({task}, timeout=UNWIND_SECONDS)
         finally:
             context.close()
@@ -130,6 +131,12 @@ class Attempt:
             extra={"jobId": self.job.id, "queue": self.job.queue, "kind": self.job.kind},
         )
         return own_fault(error)
+
+
+def _overhear(task: asyncio.Task[Any]) -> None:
+    """Take note of what a stopped processor raised: it counts for nothing, and asyncio would complain that nobody did."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

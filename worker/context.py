@@ -157,7 +157,9 @@ class JobContext(Generic[A]):
         if paid:
             self.paid_calls.add(name)
         result = await self._do(work, step, name)
-        await self._finish(step, name, result, span[1])
+        self.progress = max(self.progress, span[1])
+        saving = self._save(step, name, result)
+        self._heard(await (asyncio.shield(saving) if paid else saving))  # what was paid for is saved, whoever goes away
         return result
 
     async def give_up(self, step: str, error: SnapAssetError) -> None:
@@ -220,16 +222,16 @@ class JobContext(Generic[A]):
         except (SystemExit, KeyboardInterrupt) as error:
             raise own_fault(error) from error  # out of a task of the step's own, it would end the whole process
 
-    async def _finish(self, step: Step, name: str, result: Wire, progress: float) -> None:
+    async def _save(self, step: Step, name: str, result: Wire) -> bool | None:
+        """Write down what a step has made. Returns whether cancelling was asked for, None if the job is not held."""
         text, files = result.model_dump_json(), tuple(step.files)
-        self.progress = max(self.progress, progress)
         self._drop_tick()
         held = await self._persist(FinishStep(self.job.id, self.job.fence, name, text, self.progress, files))
         if held is None and name in self.paid_calls:
             await self._persist(SavePaidStep(self.job.id, self.job.run, name, text, files))
         self.paid_calls.discard(name)
         self._done[name] = text
-        self._heard(held)
+        return held
 
     def _heard(self, answer: bool | None) -> None:
         """Take in what a change of the held job answered: whether it is to be cancelled, None if it is not held."""

@@ -102,13 +102,12 @@ export class JobCard {
   #build(job) {
     cards += 1;
     const id = `job-${cards}`;
-    const button = (name, text, act, label = null) =>
+    const button = (name, text, act) =>
       el(
         "button",
         {
           type: "button",
           class: "button",
-          "aria-label": label,
           "aria-describedby": `${id}-prompt`,
           on: { click: act },
         },
@@ -131,7 +130,7 @@ export class JobCard {
     );
     p.cancel = button("cross", "Cancel", () => this.#acts.cancel(this.#job.id));
     p.retry = button("again", "Try again", () => this.#acts.retry(this.#job.id));
-    p.reuse = button("pen", "Use again", () => this.#acts.reuse(this.#job), "Use this prompt again");
+    p.reuse = button("pen", "Use again", () => this.#acts.reuse(this.#job));
     p.glyph = el("span", { class: "glyph" });
     p.text = el("span", { class: "job-text" });
     p.percent = el("span", { class: "percent" });
@@ -202,9 +201,9 @@ export class JobCard {
     const going = !ended(job);
     const shown = Math.round(job.progress);
     mark(track, "data-going", going);
-    mark(track, "role", going ? "progressbar" : null);
-    mark(track, "aria-valuenow", going ? shown : null);
-    mark(track, "aria-valuetext", going ? `${shown} %, ${statusLine(job, this.#places)}` : null);
+    mark(track, "aria-hidden", going ? null : "true"); // a mere line, once the job has ended
+    mark(track, "aria-valuenow", shown);
+    mark(track, "aria-valuetext", `${shown} %, ${statusLine(job, this.#places)}`);
     fill.style.setProperty("--part", job.progress / 100);
     say(percent, job.status === "active" && !job.cancelRequested ? `${shown} %` : "");
     const name = GLYPHS[job.status];

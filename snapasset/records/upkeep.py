@@ -38,7 +38,7 @@ class Promote(Write[list[Job]]):
         rows = yield Statement(
             "UPDATE jobs SET status = 'waiting', due_at = NULL, seq = seq + 1, updated_at = now_ms() "
             "WHERE id IN (SELECT id FROM jobs WHERE status = 'delayed' AND due_at <= now_ms() "
-            f"ORDER BY due_at, id LIMIT $1) AND status = 'delayed' RETURNING {COLUMNS}",
+            f"ORDER BY due_at LIMIT $1) AND status = 'delayed' RETURNING {COLUMNS}",
             (PROMOTE_LIMIT,),
         )
         jobs = [Job._make(row) for row in rows]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from snapasset.event import Event
 from snapasset.job import Job, new_id
 from snapasset.records.claims import Claim
 from snapasset.records.events import EventsAfter
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from snapasset.database import Database
+    from snapasset.event import Event
 
 QUEUE, KIND, OWNER, STRANGER, WORKER = "pictures", "draw", "session:anna", "session:ben", "worker-1"
 

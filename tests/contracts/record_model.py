@@ -10,7 +10,7 @@ from snapasset.event import iso
 LEVEL_MS = 60_000
 """Waiting this long is worth one level of priority."""
 
-LOST = {"code": "worker_lost", "retryable": True}
+LOST: dict[str, Any] = {"code": "worker_lost", "retryable": True}
 
 
 class Told(NamedTuple):

@@ -20,7 +20,7 @@ from tests.contracts.record_jobs import CLAIM, KIND, OWNER, QUEUE, a_job, claime
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from snapasset.database import Database, Row, Steps
+    from snapasset.database import Database, Row, Steps, Write
     from tests.contracts.record_backends import Record
 
 JOBS = Look("SELECT id FROM jobs ORDER BY id")
@@ -151,8 +151,9 @@ class TestBoth:
     @pytest.mark.parametrize("first", [True, False])
     async def test_when_one_raises_neither_has_happened(self, database: Database, heard: Heard, first: bool) -> None:
         bad = Refuse(Conflict("no"))
+        change: Write[Any] = Both(bad, a_job()) if first else Both(a_job(), bad)
         with pytest.raises(Conflict):
-            await database.write(Both(bad, a_job()) if first else Both(a_job(), bad))
+            await database.write(change)
         assert await job_ids(database) == []
         assert not heard.events
 
@@ -164,13 +165,12 @@ class TestTelling:
         seen: list[object] = []
 
         def listener(events: Sequence[Event]) -> None:
-            for event in events:
-                seen.append(("told", record.glimpse("SELECT seq FROM jobs WHERE id = $1", event.job_id)))
+            seen.extend(record.glimpse("SELECT seq FROM jobs WHERE id = $1", event.job_id) for event in events)
 
         database.listen(listener)
         await submitted(database)
         seen.append("answered")
-        assert seen == [("told", [(1,)]), "answered"]
+        assert seen == [[(1,)], "answered"]
 
     async def test_what_is_told_is_what_is_stored_in_the_order_of_commits(
         self, database: Database, heard: Heard
@@ -240,7 +240,7 @@ class TestCallersWhoLeave:
     ) -> None:
         ended = await held(database)
         job = await submitted(database)
-        change = Both(Complete(ended.id, ended.fence, "{}"), CLAIM) if also_ending else CLAIM
+        change: Write[Any] = Both(Complete(ended.id, ended.fence, "{}"), CLAIM) if also_ending else CLAIM
         leaver = Leaver(database, one_turn_later=one_turn_later)
         leaver.task = asyncio.create_task(database.write(change))
         with pytest.raises(asyncio.CancelledError):

@@ -48,6 +48,14 @@ class TestAbort:
         assert (found.status, found.result) == (Status.COMPLETE, 1)
         await put(queue, key="one")
 
+    async def test_an_abort_of_what_has_ended_changes_nothing(self, queue: Queue) -> None:
+        job = await put(queue)
+        await (await begin(queue)).finish(Status.COMPLETE, result=1)
+        await job.refresh()
+        await queue.abort(job, "too late")
+        assert (job.status, job.error, queue.aborted) == (Status.COMPLETE, None, 0)
+        assert (await stored(queue, job)).to_dict() == job.to_dict()
+
     async def test_a_beat_of_an_aborted_run_keeps_the_reason(self, queue: Queue) -> None:
         job = await put(queue)
         run = await begin(queue)
@@ -166,6 +174,7 @@ class TestSweep:
         assert await queue.sweep(abort=0.01) == [job.id]
         found = await stored(queue, job)
         assert (found.status, found.error) == (Status.ABORTED, "unwanted")
+        assert (queue.retried, queue.aborted) == (0, 1)
         assert await counts(queue) == (0, 0, 0)
 
     async def test_an_abort_by_somebody_during_the_sweep_wins(self, queue: Queue) -> None:

@@ -109,7 +109,9 @@ class TestStaleWriters:
         job = await put(queue, timeout=60)
         taken = await take(queue)
         assert taken.status is Status.ACTIVE
-        assert (await stored(queue, job)).status is Status.ACTIVE
+        found = await stored(queue, job)
+        assert found.status is Status.ACTIVE
+        assert found.started == taken.started > 0
         assert await queue.sweep() == []
         assert await counts(queue) == (0, 1, 1)
 
@@ -177,17 +179,28 @@ class TestStaleWriters:
 
     async def test_handles_that_were_written_down_are_told_apart_by_their_attempts(self, queue: Queue) -> None:
         job = await put(queue)
-        late = await _written_down(queue, await begin(queue))
+        late = _written_down(queue, await begin(queue))
         await queue.retry(job, "given to somebody else")
         await late.finish(Status.FAILED)
         assert (await stored(queue, job)).status is Status.QUEUED
-        current = await _written_down(queue, await begin(queue))
+        current = _written_down(queue, await begin(queue))
         await late.update(progress=0.5)
         await late.retry("late")
         await late.finish(Status.FAILED)
         assert (await stored(queue, job)).status is Status.ACTIVE
         await current.finish(Status.COMPLETE)
         assert (await stored(queue, job)).status is Status.COMPLETE
+
+    async def test_a_run_that_was_written_down_before_its_mark_and_lost_its_job_does_not_mark_it(
+        self, queue: Queue
+    ) -> None:
+        job = await put(queue)
+        late = _written_down(queue, await take(queue))
+        await queue.retry(job, "given to somebody else")
+        late.attempts += 1
+        await late.update(status=Status.ACTIVE)
+        found = await stored(queue, job)
+        assert (found.status, found.attempts) == (Status.QUEUED, 0)
 
     async def test_who_never_ran_it_does_not_reset_the_run(self, queue: Queue) -> None:
         job = await put(queue, retries=2)
@@ -245,7 +258,7 @@ class TestWhatRunsDo:
         assert (await stored(queue, job)).result == "fine"
 
 
-async def _written_down(queue: Queue, job: Job) -> Job:
+def _written_down(queue: Queue, job: Job) -> Job:
     """The handle as it is at the other end of a wire."""
     twin = queue.deserialize(queue.serialize(job))  # pyright: ignore[reportUnknownMemberType]
     assert twin is not None

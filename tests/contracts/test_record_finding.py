@@ -87,7 +87,12 @@ async def test_both_ends_of_a_time_range_belong_to_it(database: Database, clock:
 
 async def test_everything_at_once(database: Database, clock: Clock) -> None:
     jobs = await some_jobs(database, clock)
-    query = {"statuses": ("waiting",), "kinds": (KIND, "clean"), "created_after": 0, "created_before": clock.now}
+    query: dict[str, Any] = {
+        "statuses": ("waiting",),
+        "kinds": (KIND, "clean"),
+        "created_after": 0,
+        "created_before": clock.now,
+    }
     first = await database.read(FindJobs(OWNER, **query, limit=3))
     rest = await database.read(FindJobs(OWNER, **query, before=(first[-1].created_at, first[-1].id)))
     assert first + rest == jobs

@@ -31,7 +31,7 @@ from tests.contracts.record_jobs import (
 )
 
 if TYPE_CHECKING:
-    from snapasset.database import Database
+    from snapasset.database import Database, Write
     from snapasset.job import Job
     from tests.contracts.record_backends import Clock
 
@@ -164,9 +164,7 @@ class TestEnding:
 
 class TestCancelling:
     @pytest.mark.parametrize("more", [{}, {"delay_ms": 5000}], ids=["waiting", "delayed"])
-    async def test_what_does_not_run_ends_at_once(
-        self, database: Database, clock: Clock, more: dict[str, Any]
-    ) -> None:
+    async def test_what_does_not_run_ends_at_once(self, database: Database, clock: Clock, more: dict[str, Any]) -> None:
         job = await submitted(database, **more)
         ended = await database.write(Cancel(job.id, OWNER))
         assert (ended.status, ended.due_at, ended.finished_at) == ("cancelled", None, clock.now)
@@ -265,7 +263,7 @@ class TestTryingAgain:
         await database.write(EndCancelled(old.id, old.fence))
         await database.write(Retry(old.id, OWNER))
         new = await claimed(database)
-        late = [
+        late: list[Write[Any]] = [
             Beat(old.id, old.fence, 99.0),
             StartStep(old.id, old.fence, "render", paid=False, progress=99.0),
             FinishStep(old.id, old.fence, "render", '"late"', 99.0),

@@ -194,6 +194,6 @@ class TestLiveLimit:
 
     async def test_the_refusal_says_how_many(self, database: Database) -> None:
         await submitted(database)
-        with pytest.raises(TooManyJobs, match="^1 of your jobs"):
+        with pytest.raises(TooManyJobs, match=r"^1 of your jobs"):
             await submitted(database, live_limit=1)
         assert await database.read(Look("SELECT count(*) FROM jobs")) == [(1,)]

@@ -10,7 +10,7 @@ from snapasset.database import Both, Read, Statement, Write
 from snapasset.database.sqlite_connection import Connection
 from snapasset.event import Event
 from snapasset.records.claims import Beat, Claim, GiveBack
-from snapasset.records.endings import Cancel, Complete, Fail, Retry
+from snapasset.records.endings import Cancel, Complete, Fail
 from snapasset.records.events import EventsAfter
 from snapasset.records.files import GetFile
 from snapasset.records.jobs import CountByQueue, FindJobs, GetJob
@@ -117,7 +117,7 @@ INDEXED: dict[str, tuple[Read[Any] | Write[Any], tuple[str, ...]]] = {
     "promote": (Promote(), ("jobs_due (due_at<?)",)),
     "next due": (NextDue(), ("jobs_due",)),
     "held": (HeldJobs(), ("jobs_active",)),
-    "counts": (CountByQueue(), ("COVERING INDEX jobs_ready", "COVERING INDEX jobs_due", "COVERING INDEX jobs_active")),
+    "counts": (CountByQueue(), ("INDEX jobs_ready", "INDEX jobs_due", "INDEX jobs_active")),
     "submit with a limit": (a_job(live_limit=10), ("jobs_live (owner=?)",)),
     "list": (FindJobs(OWNER), ("jobs_of_owner (owner=?)",)),
     "next page": (FindJobs(OWNER, before=(NOW, "x")), ("jobs_of_owner (owner=? AND (created_at,id)<(?,?))",)),
@@ -173,9 +173,7 @@ class TestPlans:
         assert any("SEARCH" in line for line in lines)
         assert scans(lines) == []
 
-    @pytest.mark.parametrize(
-        "sql", ["SELECT * FROM jobs", "SELECT id FROM jobs WHERE owner = 'x' ORDER BY data", "DELETE FROM job_events"]
-    )
+    @pytest.mark.parametrize("sql", ["SELECT * FROM jobs", "SELECT id FROM jobs WHERE owner = 'x' ORDER BY data"])
     def test_a_scan_or_a_sort_would_be_seen(self, connection: Connection, sql: str) -> None:
         assert scans(plan(connection, Do(sql)))
 
@@ -205,3 +203,15 @@ def test_thousands_that_do_not_matter_cost_nothing(tmp_path: Path, status: str) 
     few, many = costs
     assert all(many.values())
     assert {name: count for name, count in many.items() if count > few[name] * 1.1} == {}
+
+
+def test_a_flood_that_is_due_at_one_moment_costs_each_commit_its_own_share(tmp_path: Path) -> None:
+    costs: list[int] = []
+    for crowd in (500, 5000):
+        connection = Connection(tmp_path / f"{crowd}.db", "OFF", lambda: NOW)
+        connection.migrate()
+        run(connection, Fill("delayed", crowd))
+        run(connection, Do("UPDATE jobs SET due_at = $1", (NOW,)))
+        costs.append(cost(connection, Promote))
+        connection.raw.close()
+    assert costs[1] <= costs[0] * 1.1

@@ -14,7 +14,18 @@ from snapasset.records.files import FileRow, GetFile, OwnedFile
 from snapasset.records.steps import DoneSteps, FailStep, FinishStep, SavePaidStep, StartedStep, StartStep
 from snapasset.records.upkeep import HeldJobs, Reap
 from tests.contracts.record_backends import Look
-from tests.contracts.record_jobs import FAULT, OWNER, STRANGER, StepRow, claimed, held, last_told, steps_of, stored, told
+from tests.contracts.record_jobs import (
+    FAULT,
+    OWNER,
+    STRANGER,
+    StepRow,
+    claimed,
+    held,
+    last_told,
+    steps_of,
+    stored,
+    told,
+)
 
 if TYPE_CHECKING:
     from snapasset.database import Database
@@ -244,6 +255,6 @@ class TestFiles:
         file = a_file()
         await start(database, job)
         await finish(database, job, "1", file)
-        with pytest.raises(Exception, match="UNIQUE|unique"):
+        with pytest.raises(Exception, match=r"UNIQUE|unique"):
             await finish(database, job, "2", replace(file, id=new_id()))
         assert await database.read(DoneSteps(job.id)) == {STEP: "1"}

@@ -129,7 +129,7 @@ class TestDelete:
 
 class TestList:
     async def test_it_goes_in_the_order_of_keys(self, storage: Storage) -> None:
-        keys = ["a", "a-b", "a.b", "a0", "ab/c", "b/a", "b/b/a", "b/b0", "c"]
+        keys = ["a", "a-b", "a.b", "a0", "ab-d", "ab/c", "b/a", "b/b/a", "b/b0", "c"]
         await put(storage, *reversed(keys), "a!/x")
         assert await keys_of(storage) == sorted([*keys, "a!/x"])
 

@@ -141,7 +141,27 @@ class FailingDisk(LocalStorage):
         raise OSError(self._number, os.strerror(self._number))
 
 
+class VanishingFolders(LocalStorage):
+    """Folders that somebody else removes as empty, right after they were made, as long as that may happen."""
+
+    def __init__(self, root: Path, times: int) -> None:
+        super().__init__(root)
+        self._left = times
+
+    def _make_folders(self, folder: Path) -> None:
+        super()._make_folders(folder)
+        if self._left and folder != self._root:
+            self._left -= 1
+            folder.rmdir()
+
+
 class TestFailures:
+    async def test_a_folder_that_vanishes_before_its_first_file_is_made_again(self, root: Path) -> None:
+        storage = VanishingFolders(root, 4)
+        await put(storage, "a/b")
+        assert await storage.get("a/b") == b"data"
+        await storage.close()
+
     @pytest.mark.parametrize(
         ("number", "expected"),
         [

@@ -28,11 +28,17 @@ class Person:
     def __init__(self, http: httpx.AsyncClient, server: Server) -> None:
         self.server = server
         self.headers = {"x-session-id": secrets.token_urlsafe(24)}
-        self._http = http
+        self.http = http
+
+    def at(self, server: Server) -> Person:
+        """The same session, at another server."""
+        twin = Person(self.http, server)
+        twin.headers = self.headers
+        return twin
 
     async def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         headers = {**self.headers, **more.pop("headers", {})}
-        return await self._http.request(method, f"{self.server.url}{path}", headers=headers, timeout=TIMEOUT, **more)
+        return await self.http.request(method, f"{self.server.url}{path}", headers=headers, timeout=TIMEOUT, **more)
 
     async def get(self, path: str, status: int = 200) -> Any:
         answer = await self.ask("GET", path)
@@ -78,7 +84,7 @@ class Person:
 
     def follow(self, job_id: str, *, last: str | None = None, query: str = "") -> AbstractAsyncContextManager[Stream]:
         """The job's stream; `last` is the id to resume after."""
-        return streaming(self._http, f"{self.server.url}/api/jobs/{job_id}/events{query}", self.headers, last)
+        return streaming(self.http, f"{self.server.url}/api/jobs/{job_id}/events{query}", self.headers, last)
 
     async def has(self, job_id: str, status: str) -> dict[str, Any]:
         """Wait until the job has this status; the job."""

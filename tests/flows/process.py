@@ -28,20 +28,25 @@ _INHERITED: Final = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "SYSTEMROOT")
 """What a server gets of the environment of the tests: no setting that a developer may have there."""
 
 
-def environment(data_dir: Path, **settings: object) -> dict[str, str]:
+def command() -> list[str]:
+    """What starts a server, in the folder `ROOT`."""
+    return [sys.executable, "-m", "tests.flows.serve"]
+
+
+def environment(**settings: object) -> dict[str, str]:
     """The environment of a server: any free port, JSON logs, and `settings` by their names in lower case."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    given = {"port": 0, "data_dir": data_dir, "log_format": "json", **settings}
+    given = {"port": 0, "log_format": "json", **settings}
     return {**inherited, **{name.upper(): str(value) for name, value in given.items()}}
 
 
-def launch(data_dir: Path, log: Path, **settings: object) -> subprocess.Popen[bytes]:
+def launch(log: Path, **settings: object) -> subprocess.Popen[bytes]:
     """Start a server and do not wait for anything."""
     with log.open("wb") as stream:
         return subprocess.Popen(
-            [sys.executable, "-m", "tests.flows.serve"],
+            command(),
             cwd=ROOT,
-            env=environment(data_dir, **settings),
+            env=environment(**settings),
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
@@ -132,7 +137,7 @@ class Host:
     def start(self, **settings: object) -> Server:
         """A new server on this folder, ready. Raises `Died`."""
         log = self._folder / f"server-{len(self._launched)}.log"
-        process = launch(self.data_dir, log, **{**self._settings, **settings})
+        process = launch(log, data_dir=self.data_dir, **{**self._settings, **settings})
         self._launched.append(process)
         self.servers.append(Server(process, self.data_dir, log))
         return self.servers[-1]

@@ -18,6 +18,7 @@ from server.hub import Hub
 from server.routes import application
 from server.serving import Server
 from server.state import Life, Stage, State
+from server.stream_tokens import StreamTokens
 from snapasset.client import JobClient
 from snapasset.database.sqlite import SqliteDatabase
 from snapasset.job_type import Catalogue
@@ -132,6 +133,7 @@ async def opened(
         client=JobClient(seen, switch, catalogue, settings),
         hub=hub,
         life=life,
+        stream_tokens=StreamTokens(b"a secret of these tests, 32 bytes"),
         drain=drain,
     )
 

@@ -32,6 +32,7 @@ async def test_a_submitted_job_is_answered_with_its_addresses(service: Service) 
         "jobId": body["jobId"],
         "generationId": body["generationId"],
         "status": "waiting",
+        "streamToken": body["streamToken"],
         "links": {
             "self": at,
             "events": f"{at}/events",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from server.__main__ import FIRST_PORT, bind, check_reach
 from snapasset.errors import BadConfiguration
 from snapasset.settings import Settings
-from tests.flows.process import environment, hosting
+from tests.flows.process import hosting
 from tests.server.listener import following
 from tests.server.service import ALICE, wait_until
 
@@ -72,7 +73,9 @@ def test_this_machine_needs_no_leave(host: str) -> None:
 
 def _start(folder: Path, **settings: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "server"]
-    env = {**environment(folder), **{name.upper(): str(value) for name, value in settings.items()}}
+    given = {"port": 0, "data_dir": folder, **settings}
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
+    env = {**inherited, **{name.upper(): str(value) for name, value in given.items()}}
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 

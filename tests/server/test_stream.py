@@ -238,6 +238,14 @@ async def test_a_reader_that_leaves_is_forgotten(service: Service, port: int) ->
     await wait_until(lambda: hub.readers == 0)
 
 
+async def test_nothing_but_the_hub_watches_for_the_end(service: Service, port: int) -> None:
+    # The library would start a task that polls a flag of the process and the signal handler, and cancels every stream.
+    job_id = await service.submit()
+    async with following(port, job_id) as stream:
+        await stream.next()
+        assert not [task for task in asyncio.all_tasks() if "_shutdown_watcher" in str(task.get_coro())]
+
+
 async def test_streams_end_in_good_order_when_the_server_goes_down(service: Service, port: int) -> None:
     job_id = await service.submit()
     async with following(port, job_id) as one, following(port, job_id) as other:

@@ -311,7 +311,7 @@ async def test_a_processor_that_ignores_being_stopped_loses_its_slot_and_its_say
             refused.set()
         return Nothing()
 
-    async with engine(tmp_path, kind(run, timeout=0.05, attempts=1), NOOP, job_max_concurrency=1) as e:
+    async with engine(tmp_path, kind(run, timeout=0.5, attempts=1), NOOP, job_max_concurrency=1) as e:
         job = await e.submit()
         await e.event(job, state="started")
         behind = await e.submit("trial")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +13,7 @@ from snapasset.event import ERROR, FINAL
 from snapasset.job import Status
 from snapasset.job_type import Wire
 from snapasset.records.files import FileRow
+from snapasset.records.steps import FinishStep
 from snapasset.records.upkeep import HeldJobs, Reap
 from tests.worker.engine import OWNER, Engine, engine, kind, within
 from worker.processors.trial import Nothing
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from snapasset.database import Read, Write
     from worker.context import JobContext, Step
 
 
@@ -148,7 +150,7 @@ async def test_an_attempt_that_runs_out_of_time_in_a_paid_call_leaves_a_doubt(tm
             shop.answer.set()
         return await shop.run(context)
 
-    async with engine(tmp_path, kind(run, timeout=0.05)) as e:
+    async with engine(tmp_path, kind(run, timeout=0.5)) as e:
         job = await e.submit()
         assert (await e.final(job))["status"] == Status.COMPLETED
         assert (await e.event(job, type=ERROR))["code"] == "job_timeout"
@@ -226,6 +228,31 @@ async def test_a_job_given_back_in_a_paid_call_leaves_a_doubt(tmp_path: Path):
         await e.upkeep()
         assert (await e.final(job))["status"] == Status.COMPLETED
     assert shop.bills == 2
+
+
+async def test_an_answer_that_was_not_saved_yet_when_the_worker_stops_is_saved_all_the_same(tmp_path: Path):
+    shop, saving, allowed = Shop(), asyncio.Event(), asyncio.Event()
+
+    async def guard(operation: Write[Any] | Read[Any]) -> None:
+        if isinstance(operation, FinishStep):
+            saving.set()
+            await allowed.wait()
+
+    shop.answer.set()
+    async with engine(tmp_path, kind(shop.run)) as e:
+        e.database.guard = guard
+        job = await e.submit()
+        await within(saving.wait())
+        await within(e.runners[0].stop())
+        assert (await e.job(job)).status == Status.WAITING
+        allowed.set()
+        assert (await e.step_done(job, "buy")).output == '{"number":1}'
+        e.database.guard = None
+        await e.start()
+        await e.upkeep()
+        assert (await e.final(job))["status"] == Status.COMPLETED
+        assert [file.id for file in await e.files(job)] == ["file-1"]
+    assert shop.bills == 1
 
 
 # --- a job that was taken away

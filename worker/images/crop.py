@@ -60,13 +60,12 @@ def attention_of(image: Image.Image) -> Attention:
     small = np.asarray(image.resize((columns, rows), Image.Resampling.BOX), dtype=np.float32)
     colours = small[:, :, :3]
     light = colours @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    seen = small[:, :, 3] / 255 if small.shape[2] == 4 else np.ones_like(light)
     edges = np.zeros_like(light)
-    edges[:, 1:] += np.abs(light[:, 1:] - light[:, :-1])
-    edges[1:, :] += np.abs(light[1:, :] - light[:-1, :])
-    rarity = np.abs(colours - colours.mean(axis=(0, 1))).sum(axis=2)
+    edges[:, 1:] += np.abs(light[:, 1:] - light[:, :-1]) * np.minimum(seen[:, 1:], seen[:, :-1])
+    edges[1:, :] += np.abs(light[1:, :] - light[:-1, :]) * np.minimum(seen[1:, :], seen[:-1, :])
+    rarity = np.abs(colours - colours.mean(axis=(0, 1))).sum(axis=2) * seen
     energy = _levelled(edges) + _levelled(rarity) + _levelled(edges * rarity)
-    if small.shape[2] == 4:
-        energy *= small[:, :, 3] / 255
     return Attention(tuple(energy.sum(axis=0).tolist()), tuple(energy.sum(axis=1).tolist()))
 
 

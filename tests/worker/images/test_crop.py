@@ -61,14 +61,15 @@ def test_even_texture_draws_no_crop_away_from_the_middle():
     assert abs(box.left - 200) < 60
 
 
-def test_what_is_transparent_draws_no_attention():
-    image = Image.new("RGBA", (600, 200), (0, 0, 0, 0))
-    picture = np.asarray(image).copy()
-    picture[:, :200, :3] = np.random.default_rng(5).integers(0, 256, (200, 200, 3))
-    picture[80:120, 480:520] = (250, 30, 30, 255)
-    box = attention_box(Size(600, 200), Size(1, 1), attention_of(Image.fromarray(picture)))
-    assert box.left <= 480
-    assert box.right >= 520
+def test_a_hole_draws_no_attention():
+    picture = np.full((200, 600, 4), (200, 200, 200, 255), dtype=np.uint8)
+    picture[:, 20:120] = (0, 0, 0, 0)
+    picture[70:130, 500:560] = (225, 150, 140, 255)
+    attention = attention_of(Image.fromarray(picture))
+    assert max(attention.columns[7:31]) == 0
+    box = attention_box(Size(600, 200), Size(1, 1), attention)
+    assert box.left <= 500
+    assert box.right >= 560
 
 
 @given(st.integers(1, 40), st.integers(1, 4000), sizes)

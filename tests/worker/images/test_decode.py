@@ -83,13 +83,19 @@ def test_a_picture_may_be_black_at_its_foot():
     assert decode(encoded(dark), TRAINED).size.width == 33
 
 
-def test_black_at_the_foot_of_an_interlaced_picture_is_let_in():
-    # A complete Adam7 image of 8x8: its passes hold 1, 1, 2, 4, 8, 16 and 32 pixels in 15 rows.
-    rows = [1, 1, 2] + [2] * 2 + [4] * 2 + [4] * 4 + [8] * 4
-    raw = b"".join(b"\0" + bytes(length) for length in rows)
-    header = struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 1)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
-    assert decode(b"\x89PNG\r\n\x1a\n" + body, TRAINED).size.width == 8
+@pytest.mark.parametrize("level", [0, 90])
+def test_an_interlaced_picture_needs_all_its_passes(level: int):
+    # The seven passes of an Adam7 image of 9x9, as row lengths; the last one fills the rows 1, 3, 5 and 7.
+    passes = [[2, 2], [1, 1], [3], [2, 2, 2], [5, 5], [4] * 5, [9] * 4]
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 9, 9, 8, 0, 0, 0, 1))
+    for count in (7, 6):
+        raw = b"".join(b"\0" + bytes([level]) * length for rows in passes[:count] for length in rows)
+        data = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
+        if count == 7:
+            assert pixels(decode(data, TRAINED).image).max() == level
+        else:
+            with pytest.raises(BadPicture):
+                decode(data, TRAINED)
 
 
 def test_a_small_file_that_declares_many_pixels_is_refused_before_they_are_unpacked():

@@ -85,6 +85,7 @@ def test_nearly_the_same_scale_takes_the_pixels_as_they_are():
 def test_a_master_that_is_a_little_too_small_is_scaled():
     made = render(master(ramp(198, 99)), PLAIN)
     assert (made.width, made.height) == (200, 100)
+    assert pixels(decoded(made.data))[:, :, 2].min() > 50
 
 
 def test_quality_steps_down_until_the_cap_is_met():

@@ -157,8 +157,15 @@ async def test_each_picture_can_be_shown_as_soon_as_it_is_ready(tmp_path: Path, 
 
 
 async def test_at_most_two_renditions_of_a_job_are_under_way_at_once(tmp_path: Path, studio: Studio):
+    for name in SMALL[:2]:
+        studio.press.hold(name)
     async with engine(tmp_path, IMAGE, tools=studio.tools) as e:
-        await e.final(await e.submit("image-generation", wanted(*SMALL)))
+        job = await e.submit("image-generation", wanted(*SMALL))
+        for name in SMALL[:2]:
+            await within(studio.press.reached[name].wait())
+        for name in SMALL[:2]:
+            studio.press.gates[name].set()
+        await e.final(job)
     assert studio.press.most_at_once == 2
 
 

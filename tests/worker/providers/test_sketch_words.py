@@ -24,6 +24,10 @@ from worker.providers.sketch.words import Reading, normalised, read
         ("a cup of coffee in the morning", "still life, cup, dawn"),
         ("tree on a hill in autumn", "meadow, autumn"),
         ("blue gradient background", "abstract, blue"),
+        ("roses", "still life, flower"),
+        ("a meadow full of poppies and flowers", "meadow, flower"),
+        ("balloons", "meadow, balloon"),
+        ("balloons over the desert", "desert, balloon"),
     ],
 )
 def test_plain_english_is_read(prompt: str, understood: str):
@@ -80,6 +84,8 @@ def test_the_lexicon_names_what_the_painter_has():
     assert set(lexicon.LIGHTS) == set(LIGHTS)
     for scene in SCENES.values():
         assert set(scene.lights) <= set(LIGHTS)
+    for thing, scene in lexicon.IMPLIED.items():
+        assert thing in SCENES[scene].things
     assert set(lexicon.THINGS) == {thing for scene in SCENES.values() for thing in scene.things}
 
 

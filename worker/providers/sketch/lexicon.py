@@ -45,10 +45,10 @@ SCENES: dict[str, str] = {
     """,
     "meadow": """
         meadow meadows field fields grass grassland hill hills countryside farm farming village garden park spring
-        summer picnic pasture prairie tree oak arbre arbol albero landscape harvest vineyard balloon balloons horse
-        cow sheep butterfly bee wiese feld baum hugel garten fruhling sommer bauernhof landschaft ballon champ colline
+        summer picnic pasture prairie tree oak arbre arbol albero landscape harvest vineyard horse
+        cow sheep butterfly bee wiese feld baum hugel garten fruhling sommer bauernhof landschaft champ colline
         jardin printemps campagne campo prado colina primavera verano giardino estate prato 草原 田野 庭 花园 들판 поле луг сад
-        весна лето مرج 🌾 🌻 🏡 🎈 🦋 🐝 🐑 🐄 🐎 🌷 🌼
+        весна лето مرج 🌾 🌻 🏡 🦋 🐝 🐑 🐄 🐎 🌷 🌼
     """,
     "snow": """
         snow snowy winter ice icy frost frosty frozen arctic polar christmas xmas ski skiing snowboard igloo iceberg
@@ -172,6 +172,9 @@ MOODS: dict[str, str] = {
         bright light airy cheerful happy joyful hell frohlich lumineux clair luminoso alegre 明亮 светлый 😀 😊
     """,
 }
+
+IMPLIED: dict[str, str] = {"flower": "still life", "balloon": "meadow", "autumn": "meadow", "cabin": "mountains"}
+"""The scene for a thing whose word names none by itself, when no other word does."""
 
 COLOURS: dict[str, tuple[float, str]] = {
     "red": (

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from worker.providers.sketch.lights import Lch, Light
 
 _STOPS = 256
+_BESIDE_GAMUT = 3e-3
+"""How far outside sRGB a colour may lie to be clipped, which nobody sees, in place of losing chroma."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def _linear(colour: Lch) -> Colour:
         red, green, blue = _oklab_to_linear(
             lightness, chroma * math.cos(math.radians(hue)), chroma * math.sin(math.radians(hue))
         )
-        if min(red, green, blue) >= -1e-4 and max(red, green, blue) <= 1 + 1e-4:
+        if min(red, green, blue) >= -_BESIDE_GAMUT and max(red, green, blue) <= 1 + _BESIDE_GAMUT:
             break
         chroma *= 0.92
     return np.array([red, green, blue], dtype=np.float32).clip(0, 1)

@@ -17,7 +17,7 @@ _SHORTEST_STEM = 4
 _LEANINGS = {"warm": (60.0, 0.20), "cool": (245.0, 0.28)}
 _MOOD_CHROMA = {"calm": 0.80, "bold": 1.22, "dark": 0.92, "bright": 1.04}
 _MOOD_LIGHTNESS = {"calm": 1.06, "dark": 0.80, "bright": 1.12}
-_COLOUR_LEAN = 0.46
+_COLOUR_LEAN = 0.58
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,12 @@ def read(prompt: str) -> Reading:
             places.setdefault(form, found.start())
     scenes = {name: _hits(words, places, text) for name, words in lexicon.SCENES.items()}
     lights = {name: _hits(words, places, text) for name, words in lexicon.LIGHTS.items()}
+    things = tuple(name for name, words in lexicon.THINGS.items() if _hits(words, places, text))
+    implied = next((lexicon.IMPLIED[thing] for thing in things if thing in lexicon.IMPLIED), None)
     return Reading(
-        scene=_best(scenes),
+        scene=_best(scenes) or implied,
         light=_best({**lights, "winter light": []}) or _best(lights),
-        things=tuple(name for name, words in lexicon.THINGS.items() if _hits(words, places, text)),
+        things=things,
         colours=tuple(name for name, (_, words) in lexicon.COLOURS.items() if _hits(words, places, text)),
         moods=tuple(name for name, words in lexicon.MOODS.items() if _hits(words, places, text)),
     )

@@ -1,0 +1,80 @@
+"""Tokens for an `EventSource` that can send neither a cookie nor a header: `?token=` opens one job's stream, read-only.
+
+A token is a keyed hash of the job and its owner, so none is stored. It opens nothing but that stream, and lives as long
+as the job and a day more. It stands in a URL, where histories and proxies see it; that is all that such a leak gives.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import hmac
+import os
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from snapasset.errors import BadConfiguration, NotFound
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from snapasset.job import Job
+    from snapasset.settings import Settings
+
+AFTERLIFE_MS: Final = 86_400_000
+"""How long after its job has ended a token still opens the stream."""
+
+_FILE: Final = "signing-secret"
+_SECRET_BYTES: Final = 32
+
+
+class StreamTokens:
+    """Makes tokens and checks them; processes that share the secret accept each other's."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def make(self, job_id: str, owner: str) -> str:
+        """The token of one job's stream."""
+        digest = hmac.digest(self._secret, f"stream\0{job_id}\0{owner}".encode(), hashlib.sha256)
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+    def check(self, token: str, job: Job | None, now_ms: int) -> Job:
+        """The job, if the token opens its stream. Raises `NotFound`, for an unknown job as for a wrong token."""
+        expected = self.make(job.id, job.owner) if job else self.make("", "")
+        fits = hmac.compare_digest(token.encode(), expected.encode())
+        if job is None or not fits or (job.finished_at is not None and now_ms > job.finished_at + AFTERLIFE_MS):
+            raise NotFound("There is no such job.")
+        return job
+
+
+def read_secret(settings: Settings) -> bytes:
+    """The secret of the settings, else the one kept in the data folder, made on first use and readable by its user only.
+
+    Raises `BadConfiguration` when it can be neither read nor made.
+    """
+    if settings.signing_secret is not None:
+        return settings.signing_secret.get_secret_value().encode()
+    path = settings.data_dir / _FILE
+    try:
+        if not path.exists():
+            _keep(path, secrets.token_urlsafe(_SECRET_BYTES))
+        return path.read_bytes()
+    except OSError as error:
+        raise BadConfiguration(f"DATA_DIR cannot keep the signing secret: {error.strerror}.") from error
+
+
+def _keep(path: Path, secret: str) -> None:
+    """Write the secret whole or not at all; of two processes that start together the first one's counts."""
+    draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink()

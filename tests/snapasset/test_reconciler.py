@@ -1,0 +1,367 @@
+"""What time alone causes: jobs become ready, dead executors' jobs are taken back, rings are made up for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from snapasset.reconciler import Reconciler
+from snapasset.records.claims import Beat, Claim
+from snapasset.records.upkeep import PROMOTE_LIMIT, HeldJobs
+from snapasset.settings import Settings
+from snapasset.switch import Switch
+from tests.contracts.record_backends import WAIT, Clock, Look, SqliteRecord
+from tests.contracts.record_jobs import CLAIM, KIND, QUEUE, a_job, held, last_told, stored, submitted
+from tests.snapasset.lock_holder import living
+from tests.snapasset.weather import Weather
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import AsyncIterator, Callable, Generator
+
+    from snapasset.database import Database, Read
+    from tests.contracts.record_backends import Record
+
+SETTINGS = Settings(beat_seconds=5, lease_seconds=15, reconcile_seconds=1, ring_cap=4)
+
+
+class Monotonic:
+    """A process's own clock, in seconds; its beginning means nothing."""
+
+    def __init__(self) -> None:
+        self.now = 5000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Upkeep:
+    """A reconciler whose rounds come when the test says so, a second apart."""
+
+    def __init__(self, database: Database, switch: Switch, settings: Settings = SETTINGS) -> None:
+        self.monotonic = Monotonic()
+        self.reconciler = Reconciler(database, switch, settings, monotonic=self.monotonic)
+
+    async def tick(self, pause: float = 1.0) -> float:
+        return await self.reconciler.tick(pause)
+
+    async def pass_seconds(self, seconds: int) -> None:
+        """So many rounds, each in its time."""
+        for _ in range(seconds):
+            self.monotonic.now += 1
+            await self.tick()
+
+
+@pytest.fixture
+async def switch() -> AsyncIterator[Switch]:
+    opened = Switch((QUEUE, "chores"), SETTINGS, ring_timeout=60)
+    await opened.open("record-1")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def upkeep(database: Database, switch: Switch) -> Upkeep:
+    return Upkeep(database, switch)
+
+
+class TestPromoting:
+    async def test_a_job_is_ready_in_the_round_after_it_is_due(
+        self, database: Database, clock: Clock, upkeep: Upkeep
+    ) -> None:
+        job = await submitted(database, delay_ms=700)
+        await upkeep.tick()
+        assert (await stored(database, job.id)).status == "delayed"
+        clock.move(700)
+        await upkeep.tick()
+        assert (await stored(database, job.id)).status == "waiting"
+
+    @pytest.mark.parametrize(("delay_ms", "pause"), [(None, 1.0), (5000, 1.0), (1000, 1.0), (300, 0.3), (1, 0.001)])
+    async def test_the_next_round_comes_when_a_job_is_due_and_never_later_than_usual(
+        self, database: Database, upkeep: Upkeep, delay_ms: int | None, pause: float
+    ) -> None:
+        if delay_ms is not None:
+            await submitted(database, delay_ms=delay_ms)
+            await submitted(database, delay_ms=60_000)
+        assert await upkeep.tick(1.0) == pytest.approx(pause)
+
+    async def test_one_round_lets_in_all_that_are_due_and_thinks_of_the_next(
+        self, database: Database, clock: Clock, upkeep: Upkeep, switch: Switch
+    ) -> None:
+        await asyncio.gather(*(database.write(a_job(delay_ms=1000)) for _ in range(2 * PROMOTE_LIMIT + 50)))
+        await submitted(database, delay_ms=1400)
+        clock.move(1000)
+        assert await upkeep.tick(1.0) == pytest.approx(0.4)
+        assert await database.read(Look("SELECT status, count(*) FROM jobs GROUP BY status ORDER BY status")) == [
+            ("delayed", 1),
+            ("waiting", 2 * PROMOTE_LIMIT + 50),
+        ]
+        assert await switch.waiting_rings(QUEUE) == SETTINGS.ring_cap
+
+
+class TestSilence:
+    async def test_a_silent_executor_keeps_its_job_for_the_lease_and_not_longer(
+        self, database: Database, upkeep: Upkeep, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        job = await held(database)
+        await upkeep.tick()
+        await upkeep.pass_seconds(14)
+        assert (await stored(database, job.id)).status == "active"
+        await upkeep.pass_seconds(1)
+        back = await stored(database, job.id)
+        assert (back.status, back.fence, back.attempt) == ("waiting", job.fence + 1, 1)
+        [line] = [line for line in caplog.records if "lost worker" in line.message]
+        assert line.__dict__["jobId"] == job.id
+
+    async def test_one_that_beats_keeps_it_for_ever(self, database: Database, upkeep: Upkeep) -> None:
+        job = await held(database)
+        for _ in range(8):
+            await upkeep.pass_seconds(14)
+            await database.write(Beat(job.id, job.fence, 1.0))
+        assert (await stored(database, job.id)).fence == job.fence
+
+    async def test_silence_is_measured_by_this_processs_clock_and_not_by_the_records(
+        self, database: Database, clock: Clock, upkeep: Upkeep
+    ) -> None:
+        job = await held(database)
+        await upkeep.tick()
+        clock.move(3_600_000)
+        await upkeep.pass_seconds(14)
+        assert (await stored(database, job.id)).status == "active"
+
+    async def test_a_new_holder_has_its_own_lease(self, database: Database, upkeep: Upkeep) -> None:
+        job = await held(database)
+        await upkeep.tick()
+        await upkeep.pass_seconds(15)
+        again = await database.write(CLAIM)
+        assert again is not None
+        await upkeep.pass_seconds(15)
+        assert (await stored(database, job.id)).fence == again.fence
+        await upkeep.pass_seconds(1)
+        assert (await stored(database, job.id)).fence == again.fence + 1
+
+    async def test_a_job_that_kills_each_of_its_workers_fails_after_its_attempts(
+        self, database: Database, upkeep: Upkeep
+    ) -> None:
+        job = await submitted(database, attempts=3)
+        for _ in range(3):
+            await database.write(CLAIM)
+            await upkeep.pass_seconds(16)
+        assert (await stored(database, job.id)).status == "failed"
+        assert (await last_told(database, job.id))["error"]["code"] == "worker_lost"
+
+    async def test_two_reconcilers_take_it_back_once(self, database: Database, switch: Switch) -> None:
+        job = await held(database)
+        both = [Upkeep(database, switch), Upkeep(database, switch)]
+        for upkeep in both:
+            await upkeep.tick()
+        for _ in range(15):
+            await asyncio.gather(*(upkeep.pass_seconds(1) for upkeep in both))
+        back = await stored(database, job.id)
+        assert (back.fence, back.attempt, back.status) == (job.fence + 1, 1, "waiting")
+
+
+class TestNoProof:
+    """An executor that could not beat, or that this process could not hear, is not called silent."""
+
+    async def test_an_outage_of_the_record_in_between(self, database: Database, switch: Switch) -> None:
+        weather = Weather(database)
+        upkeep = Upkeep(weather, switch)
+        job = await held(database)
+        await upkeep.tick()
+        await upkeep.pass_seconds(13)
+        weather.be(away=True)
+        with pytest.raises(Exception, match="plug"):
+            await upkeep.pass_seconds(1)
+        weather.be(away=False)
+        await upkeep.pass_seconds(15)
+        assert (await stored(database, job.id)).status == "active"
+        await upkeep.pass_seconds(1)
+        assert (await stored(database, job.id)).status == "waiting"
+
+    async def test_a_record_that_answers_late(self, database: Database, switch: Switch) -> None:
+        weather = Weather(database)
+        upkeep = Upkeep(weather, switch)
+        job = await held(database)
+        await upkeep.tick()
+        await upkeep.pass_seconds(13)
+
+        def slow(question: Read[Any]) -> None:
+            if isinstance(question, HeldJobs):
+                upkeep.monotonic.now += 4
+
+        weather.before_reading = slow
+        await upkeep.pass_seconds(1)
+        weather.before_reading = lambda _question: None
+        await upkeep.pass_seconds(14)
+        assert (await stored(database, job.id)).status == "active"
+        await upkeep.pass_seconds(1)
+        assert (await stored(database, job.id)).status == "waiting"
+
+    @pytest.mark.parametrize("still", [5, 20, 3600])
+    async def test_a_process_that_stood_still_itself(self, database: Database, upkeep: Upkeep, still: int) -> None:
+        job = await held(database)
+        await upkeep.tick()
+        await upkeep.pass_seconds(13)
+        upkeep.monotonic.now += still  # stopped, asleep, or its event loop was blocked: the executor perhaps as well
+        await upkeep.tick()
+        await upkeep.pass_seconds(14)
+        assert (await stored(database, job.id)).status == "active"
+        await upkeep.pass_seconds(1)
+        assert (await stored(database, job.id)).status == "waiting"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="lock files tell nothing there")
+class TestDeadWorkers:
+    @pytest.fixture
+    def worker(self, record: Record) -> Generator[subprocess.Popen[str]]:
+        """A process that is alive as `worker-9`."""
+        assert isinstance(record, SqliteRecord), "only a database on one host can tell"
+        with living(record.path.with_name("record.db-workers"), "worker-9") as process:
+            yield process
+
+    async def test_their_jobs_are_taken_back_in_the_next_round_and_the_livings_are_not(
+        self, database: Database, upkeep: Upkeep, worker: subprocess.Popen[str]
+    ) -> None:
+        job = await submitted(database)
+        other = await submitted(database)
+        await database.write(Claim(QUEUE, (KIND,), "worker-9"))
+        await database.write(Claim(QUEUE, (KIND,), "worker-without-a-lock"))
+        await upkeep.pass_seconds(2)
+        assert (await stored(database, job.id)).status == "active"
+        worker.kill()
+        worker.wait(WAIT)
+        await upkeep.tick()
+        assert (await stored(database, job.id)).status == "waiting"
+        assert (await stored(database, other.id)).status == "active"
+
+    async def test_a_living_one_that_is_silent_loses_its_job_after_the_lease_all_the_same(
+        self, database: Database, upkeep: Upkeep, worker: subprocess.Popen[str]
+    ) -> None:
+        job = await submitted(database)
+        await database.write(Claim(QUEUE, (KIND,), "worker-9"))
+        await upkeep.tick()
+        await upkeep.pass_seconds(15)
+        assert (await stored(database, job.id)).status == "waiting"
+        assert worker.poll() is None
+
+
+class TestRinging:
+    async def rings(self, switch: Switch, queue: str = QUEUE) -> list[dict[str, Any]]:
+        taken: list[dict[str, Any]] = []
+        while await switch.waiting_rings(queue):
+            job = await switch.queues[queue].dequeue(timeout=1)
+            assert job is not None
+            taken.append(job.kwargs or {})
+        return taken
+
+    async def test_each_job_that_waits_has_a_ring(self, database: Database, upkeep: Upkeep, switch: Switch) -> None:
+        jobs = [await submitted(database, priority=priority) for priority in (0, 5, 0)]
+        await submitted(database, delay_ms=1000)
+        chore = await submitted(database, queue="chores")
+        await upkeep.tick()
+        assert await self.rings(switch) == [
+            {"job_id": job.id, "kind": KIND, "record_id": "record-1"} for job in (jobs[1], jobs[0], jobs[2])
+        ]
+        assert [ring["job_id"] for ring in await self.rings(switch, "chores")] == [chore.id]
+
+    async def test_only_the_difference_is_rung(self, database: Database, upkeep: Upkeep, switch: Switch) -> None:
+        jobs = [await submitted(database) for _ in range(3)]
+        await switch.ring(QUEUE, jobs[0].id, KIND, 0)
+        for _ in range(3):
+            await upkeep.tick()
+            assert await switch.waiting_rings(QUEUE) == 3
+        await self.rings(switch)
+        await upkeep.tick()
+        assert await switch.waiting_rings(QUEUE) == 3, "lost rings are rung again"
+
+    async def test_never_more_than_the_cap(self, database: Database, upkeep: Upkeep, switch: Switch) -> None:
+        for _ in range(SETTINGS.ring_cap + 3):
+            await submitted(database)
+        for _ in range(3):
+            await upkeep.tick()
+            assert await switch.waiting_rings(QUEUE) == SETTINGS.ring_cap
+
+    async def test_none_for_nothing(self, database: Database, upkeep: Upkeep, switch: Switch) -> None:
+        await held(database)
+        await upkeep.tick()
+        assert await switch.waiting_rings(QUEUE) == 0
+
+    async def test_a_job_of_a_queue_that_is_unknown_here_waits_quietly(
+        self, database: Database, upkeep: Upkeep, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        job = await submitted(database, queue="of-a-newer-version")
+        await upkeep.tick()
+        assert (await stored(database, job.id)).status == "waiting"
+        assert not caplog.records
+
+    async def test_one_that_was_taken_back_is_rung_in_the_same_round(
+        self, database: Database, upkeep: Upkeep, switch: Switch
+    ) -> None:
+        await held(database)
+        await upkeep.tick()
+        await upkeep.pass_seconds(15)
+        assert await switch.waiting_rings(QUEUE) == 1
+
+
+class TestRunning:
+    @pytest.fixture
+    async def running(
+        self, database: Database, switch: Switch
+    ) -> AsyncIterator[Callable[[Weather], asyncio.Task[None]]]:
+        tasks: list[asyncio.Task[None]] = []
+
+        def run(weather: Weather) -> asyncio.Task[None]:
+            settings = SETTINGS.model_copy(update={"reconcile_seconds": 0.001})
+            tasks.append(asyncio.create_task(Reconciler(weather, switch, settings).run()))
+            return tasks[-1]
+
+        yield run
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def test_an_outage_is_told_once_when_it_begins_and_once_when_it_ends(
+        self, database: Database, running: Callable[[Weather], asyncio.Task[None]], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        weather = Weather(database)
+        task = running(weather)
+        for away in (True, False, True, False):
+            await weather.turn(away=away)
+        assert [line.message for line in caplog.records if "database" in line.message] == [
+            "the database is away",
+            "the database answers again",
+        ] * 2
+        assert not task.done()
+
+    async def test_it_goes_on_after_a_round_that_failed_for_any_other_reason(
+        self, database: Database, running: Callable[[Weather], asyncio.Task[None]], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        weather = Weather(database)
+        failures = 0
+
+        def fail_once(_question: Read[Any]) -> None:
+            nonlocal failures
+            failures += 1
+            if failures == 1:
+                raise ZeroDivisionError
+
+        weather.before_reading = fail_once
+        running(weather)
+        await weather.turn(away=False)
+        assert failures > 1
+        assert "a round of upkeep failed" in caplog.text
+
+    async def test_the_first_round_is_at_once(
+        self, database: Database, switch: Switch, running: Callable[[Weather], asyncio.Task[None]]
+    ) -> None:
+        await submitted(database)
+        weather = Weather(database)
+        running(weather)
+        await weather.turn(away=False)
+        assert await switch.waiting_rings(QUEUE) == 1

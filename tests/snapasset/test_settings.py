@@ -1,0 +1,127 @@
+"""Settings: defaults that work, bounds that hold, and complaints that name the variable and never its value."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from snapasset.errors import BadConfiguration
+from snapasset.settings import Settings, read_settings
+
+CANARY = "canary-5f1c"
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in Settings.model_fields:
+        for spelling in (name, name.upper()):
+            monkeypatch.delenv(spelling, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_nothing_needs_to_be_set() -> None:
+    settings = read_settings()
+    assert settings.host == "127.0.0.1"
+    assert settings.sqlite_synchronous == "FULL"
+    assert settings.lease_seconds > settings.beat_seconds
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "")
+    monkeypatch.setenv("SIGNING_SECRET", "")
+    assert (read_settings().port, read_settings().signing_secret) == (None, None)
+
+
+def test_a_variable_is_the_name_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOB_MAX_CONCURRENCY", "7")
+    monkeypatch.setenv("SQLITE_SYNCHRONOUS", "NORMAL")
+    assert read_settings().job_max_concurrency == 7
+    assert read_settings().sqlite_synchronous == "NORMAL"
+
+
+def test_no_file_is_read_behind_ones_back(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("JOB_MAX_CONCURRENCY=7\n")
+    assert read_settings().job_max_concurrency == Settings.model_fields["job_max_concurrency"].default
+
+
+FREE_TEXT = {name for name, field in Settings.model_fields.items() if str(field.annotation) in (str(str), str(Path))}
+
+
+@pytest.mark.parametrize("name", sorted(set(Settings.model_fields) - FREE_TEXT))
+def test_a_bad_value_is_told_by_its_name_and_never_shown(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name.upper(), CANARY)  # no number, no choice, and too short for a secret
+    with pytest.raises(BadConfiguration) as raised:
+        read_settings()
+    assert name.upper() in raised.value.detail
+    assert CANARY not in raised.value.detail
+    assert CANARY not in repr(raised.value)
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__, "a traceback would print the value"
+
+
+def test_every_bad_one_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "-1")
+    monkeypatch.setenv("LOG_LEVEL", "loud")
+    with pytest.raises(BadConfiguration, match=r"LOG_LEVEL.*PORT"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "65536"),
+        ("PORT", "80.5"),
+        ("BEAT_SECONDS", "0"),
+        ("BEAT_SECONDS", "-1"),
+        ("BEAT_SECONDS", "nan"),
+        ("JOB_MAX_CONCURRENCY", "0"),
+        ("RING_CAP", "0"),
+        ("LIVE_JOBS_PER_OWNER", "0"),
+        ("RETRY_BASE_SECONDS", "-0.1"),
+        ("PAID_DOUBT", "maybe"),
+        ("SQLITE_SYNCHRONOUS", "OFF"),
+        ("SIGNING_SECRET", "too short"),
+    ],
+)
+def test_what_would_do_harm_is_out_of_bounds(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BadConfiguration, match=name):
+        read_settings()
+
+
+@pytest.mark.parametrize(("beat", "lease"), [("5", "5"), ("5", "4.9"), ("20", "15")])
+def test_a_lease_that_no_beat_could_keep_is_refused(monkeypatch: pytest.MonkeyPatch, beat: str, lease: str) -> None:
+    monkeypatch.setenv("BEAT_SECONDS", beat)
+    monkeypatch.setenv("LEASE_SECONDS", lease)
+    with pytest.raises(BadConfiguration, match="LEASE_SECONDS"):
+        read_settings()
+
+
+def test_a_secret_is_not_shown_by_accident(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = f"{CANARY}-{'x' * 32}"
+    monkeypatch.setenv("SIGNING_SECRET", secret)
+    settings = read_settings()
+    assert settings.signing_secret is not None
+    assert settings.signing_secret.get_secret_value() == secret
+    assert CANARY not in f"{settings} {settings!r} {settings.model_dump()}"
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False),
+        ("10.0.0.1", False), ("localhost.example", False), ("", False),
+    ],
+)  # fmt: skip
+def test_it_is_known_whether_others_can_reach_the_address(host: str, here: bool) -> None:
+    assert Settings(host=host).loopback is here
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_environment_is_as_before() -> None:
+    assert "SIGNING_SECRET" not in os.environ
