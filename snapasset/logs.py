@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 
     from snapasset.settings import Settings
 
-QUIET: Final = ("asyncio", "PIL", "saq", "sse_starlette", "uvicorn")
-"""Loggers of others that tell of every trifle: they are heard from warnings up."""
+QUIET: Final = {
+    "asyncio": logging.WARNING,
+    "PIL": logging.WARNING,
+    "saq": logging.ERROR,  # warns at every stop of an idle worker
+    "sse_starlette": logging.WARNING,
+    "uvicorn": logging.WARNING,
+}
+"""Loggers of others that tell of every trifle, and from which level on they are heard."""
 
 _MASK: Final = "**********"
 _COLOURS: Final = {"DEBUG": "\x1b[2m", "INFO": "\x1b[32m", "WARNING": "\x1b[33m", "ERROR": "\x1b[31m"}
@@ -59,8 +65,8 @@ def configure(settings: Settings, stream: IO[str] | None = None) -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(settings.log_level.upper())
-    for name in QUIET:
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    for name, level in QUIET.items():
+        logging.getLogger(name).setLevel(max(level, root.level))
     logging.captureWarnings(True)
 
 
