@@ -84,15 +84,11 @@ class MemoryViews(Queue):
                 await asyncio.sleep(0)
 
     async def count(self, kind: CountKind) -> int:
-        match kind:
-            case "queued":
-                return len(self._entries.ready)
-            case "active":
-                return len(self._entries.active)
-            case "incomplete":
-                return self._entries.incomplete
-            case _:
-                raise ValueError(f"cannot count jobs of the kind {kind!r}")
+        entries = self._entries
+        counts = {"queued": len(entries.ready), "active": len(entries.active), "incomplete": entries.incomplete}
+        if kind not in counts:
+            raise ValueError(f"cannot count jobs of the kind {kind!r}")
+        return counts[kind]
 
     async def info(self, jobs: bool = False, offset: int = 0, limit: int = 10) -> QueueInfo:
         """Counts, live workers and, if asked for, a page of the incomplete jobs: active, ready, then soonest first."""

@@ -68,7 +68,11 @@ def leaves_work_behind(_path: str, text: str) -> Iterator[str]:
 
 
 def reads_the_environment(path: str, text: str) -> Iterator[str]:
-    if path.endswith(".py") and not path.startswith(("tests/", "bench/")) and path not in {"snapasset/settings.py", "dev.py"}:
+    if (
+        path.endswith(".py")
+        and not path.startswith(("tests/", "bench/"))
+        and path not in {"snapasset/settings.py", "dev.py"}
+    ):
         for node in ast.walk(ast.parse(text)):
             match node:
                 case ast.Attribute(value=ast.Name(id="os"), attr="environ" | "environb" | "getenv" | "putenv" as name):
