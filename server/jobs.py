@@ -12,9 +12,11 @@ from server.auth import hand_out, identify, identify_or_mint, identify_or_nobody
 from server.body import read_object
 from server.conditional import etag_of, not_modified
 from server.files import with_urls
+from server.idempotency import REPLAYED, read_once
 from server.job_body import accepted, job_json, read_submission
 from server.paging import cursor_after, events_range, find_jobs
 from snapasset.errors import MissingUser
+from snapasset.records.idempotency import Submitted
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -27,21 +29,27 @@ _NO_STORE: Final = {"cache-control": "no-store"}
 
 
 async def submit(request: Request[State]) -> Response:
-    """POST /api/jobs/{kind}: 202 when the job is safe in the record."""
+    """POST /api/jobs/{kind}: 202 when the job is safe in the record; with an Idempotency-Key, one job for them all."""
     state = request.state
     job_type = state["catalogue"].get(request.path_params["kind"])
     identity = identify_or_mint(request)
     if job_type.access > identity.access:
         raise MissingUser
     body = await read_object(request)
+    once = read_once(request, identity, job_type.kind, body)
     args, options = read_submission(body, job_type, state["settings"], time.time_ns() // 1_000_000)
-    job = await state["client"].submit(
-        job_type.kind, args, owner=identity.owner, access=identity.access, options=options
-    )
+    client, kind, (owner, access, _) = state["client"], job_type.kind, identity
+    if once is None:
+        job = await client.submit(kind, args, owner=owner, access=access, options=options)
+        submitted = Submitted(job, job.status, replayed=False)
+    else:
+        submitted = await client.submit_once(kind, args, owner=owner, access=access, once=once, options=options)
+        job = submitted.job
     headers = {"location": f"/api/jobs/{job.id}", **_NO_STORE}
-    response = Response(
-        accepted(job, state["stream_tokens"].make(job.id, job.owner)), HTTPStatus.ACCEPTED, headers, MEDIA_TYPE
-    )
+    if submitted.replayed:
+        headers[REPLAYED] = "true"
+    answer = accepted(job._replace(status=submitted.status), state["stream_tokens"].make(job.id, job.owner))
+    response = Response(answer, HTTPStatus.ACCEPTED, headers, MEDIA_TYPE)
     hand_out(identity, request, response)
     return response
 

@@ -10,6 +10,7 @@ from snapasset.job import Job, Priority, new_id
 from snapasset.job_type import Access
 from snapasset.records.endings import Cancel, Retry
 from snapasset.records.events import EventsAfter
+from snapasset.records.idempotency import SubmitOnce
 from snapasset.records.jobs import FindJobs, GetJob
 from snapasset.records.submission import Submit
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from snapasset.database import Database
     from snapasset.event import Event
     from snapasset.job_type import Catalogue, Wire
+    from snapasset.records.idempotency import Once, Submitted
     from snapasset.settings import Settings
     from snapasset.switch import Switch
 
@@ -53,27 +55,28 @@ class JobClient:
 
         Raises `UnknownKind`, `InvalidInput`, `TooManyJobs`.
         """
-        options = options or SubmitOptions()
-        job_type = self._catalogue.get(kind)
-        if options.delay and options.run_at is not None:
-            raise InvalidInput(fields={"options.runAt": "give either delay or runAt, not both"})
-        job = await self._database.write(
-            Submit(
-                job_id=new_id(),
-                kind=kind,
-                queue=job_type.queue,
-                owner=owner,
-                data=args.model_dump_json(),
-                priority=min(options.priority, _PRIORITY_CEILING[access]),
-                attempts=min(options.attempts or job_type.attempts, job_type.attempts),
-                generation_id=new_id() if job_type.generation else None,
-                delay_ms=round(options.delay * 1000),
-                run_at=options.run_at,
-                live_limit=self._live_limit(access),
-            )
-        )
+        job = await self._database.write(self._submission(kind, args, owner, access, options or SubmitOptions()))
         await self._ring(job)
         return job
+
+    async def submit_once(
+        self,
+        kind: str,
+        args: Wire,
+        *,
+        owner: str,
+        access: Access,
+        once: Once,
+        options: SubmitOptions | None = None,
+    ) -> Submitted:
+        """`submit`, unless the owner's key has made a job before: then that job, and nothing new.
+
+        Raises `KeyReused` when the key came with another request.
+        """
+        submission = self._submission(kind, args, owner, access, options or SubmitOptions())
+        submitted = await self._database.write(SubmitOnce(submission, once))
+        await self._ring(submitted.job)
+        return submitted
 
     async def get(self, job_id: str, *, owner: str) -> Job:
         """One of the owner's jobs. Raises `NotFound`, for a stranger's as for a missing one."""
@@ -103,6 +106,24 @@ class JobClient:
         job = await self._database.write(Retry(job_id, owner, self._live_limit(access)))
         await self._ring(job)
         return job
+
+    def _submission(self, kind: str, args: Wire, owner: str, access: Access, options: SubmitOptions) -> Submit:
+        job_type = self._catalogue.get(kind)
+        if options.delay and options.run_at is not None:
+            raise InvalidInput(fields={"options.runAt": "give either delay or runAt, not both"})
+        return Submit(
+            job_id=new_id(),
+            kind=kind,
+            queue=job_type.queue,
+            owner=owner,
+            data=args.model_dump_json(),
+            priority=min(options.priority, _PRIORITY_CEILING[access]),
+            attempts=min(options.attempts or job_type.attempts, job_type.attempts),
+            generation_id=new_id() if job_type.generation else None,
+            delay_ms=round(options.delay * 1000),
+            run_at=options.run_at,
+            live_limit=self._live_limit(access),
+        )
 
     def _live_limit(self, access: Access) -> int | None:
         return self._settings.live_jobs_per_owner if access < Access.ADMIN else None

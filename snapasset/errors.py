@@ -9,6 +9,7 @@
     │   ├── MissingUser                 missing_user
     │   ├── NotFound                    not_found
     │   ├── Conflict                    conflict                the record's state forbids it
+    │   ├── KeyReused                   idempotency_key_reused  the same key came with another request
     │   └── TooManyJobs                 too_many_jobs           the owner has too many unended jobs
     ├── Unavailable                     a part of SnapAsset is away: try again
     │   ├── DatabaseUnavailable         database_unavailable
@@ -99,6 +100,11 @@ class NotFound(Refused):
 class Conflict(Refused):
     code = "conflict"
     sentence = "The job's state does not allow this."
+
+
+class KeyReused(Refused):
+    code = "idempotency_key_reused"
+    sentence = "This Idempotency-Key was used for another request before."
 
 
 class TooManyJobs(Refused):
