@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic import ValidationError
 
-from snapasset.errors import InvalidInput, JobTimeout, ProcessorFailed, SnapAssetError
+from snapasset.errors import InvalidInput, JobTimeout, OutcomeUnknown, ProcessorFailed, SnapAssetError
 from snapasset.records.endings import Complete, EndCancelled, Fail
 from worker.context import CancelNoticed, JobContext, JobLost, Stopped, own_fault, wire_error
 
@@ -71,6 +71,9 @@ class Attempt:
     def failure(self, error: SnapAssetError) -> Fail:
         """The change that ends this attempt badly, with the pause before the next if there is to be one."""
         doubtful = self.context is not None and bool(self.context.paid_calls)
+        if self.context is not None and self.context.too_doubtful:
+            log.warning("a paid call was lost too often", extra={"jobId": self.job.id, "code": error.code})
+            error = OutcomeUnknown()
         pause = min(self._settings.retry_max_seconds, self._settings.retry_base_seconds * 2 ** (self.job.attempt - 1))
         pause *= random.uniform(0.8, 1.2)  # noqa: S311  spreads the retries of jobs that failed together
         log.warning("an attempt failed", extra={"jobId": self.job.id, "queue": self.job.queue, "code": error.code})

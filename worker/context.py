@@ -90,7 +90,8 @@ class JobContext(Generic[A]):
         args: what was asked for, checked.
         job: the row as it was claimed; its progress and step grow old.
         progress: 0 to 100, never falling within a run.
-        paid_calls: the paid steps that were begun and whose outcome is not known: each may have been charged.
+        paid_calls: the paid steps that were begun and whose outcome is not known, each with the number of its calls in
+            this run that were lost before: each may have been charged.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class JobContext(Generic[A]):
         self.progress = job.progress
         self.lost = False
         self.cancel_requested = False
-        self.paid_calls: set[str] = set()
+        self.paid_calls: dict[str, int] = {}
         self._done = dict(done)
         self._persist = persist
         self._publish = publish
@@ -155,7 +156,7 @@ class JobContext(Generic[A]):
             raise OutcomeUnknown
         step = Step(self, name, span)  # pyright: ignore[reportArgumentType]  it only ticks, whatever the arguments are
         if paid:
-            self.paid_calls.add(name)
+            self.paid_calls[name] = started.doubts
         result = await self._do(work, step, name)
         self.progress = max(self.progress, span[1])
         saving = self._save(step, name, result)
@@ -164,9 +165,14 @@ class JobContext(Generic[A]):
 
     async def give_up(self, step: str, error: SnapAssetError) -> None:
         """Write down that a step came to nothing, and go on without it. Raises a `Stopped`."""
-        self.paid_calls.discard(step)
+        self.paid_calls.pop(step, None)
         change = FailStep(self.job.id, self.job.fence, step, wire_error(error), self.progress)
         self._heard(await self._persist(change))
+
+    @property
+    def too_doubtful(self) -> bool:
+        """Whether one more lost outcome of the paid calls under way is more than may be repeated."""
+        return any(doubts >= self._doubts_allowed for doubts in self.paid_calls.values())
 
     def check_cancelled(self) -> None:
         """Stop here if the job was cancelled or taken away. Raises a `Stopped`."""
@@ -217,7 +223,7 @@ class JobContext(Generic[A]):
         except (ProviderError, Refused) as error:
             # A provider that names its failure says by that whether it charged; anything else says nothing.
             if not isinstance(error, AnswerLost):
-                self.paid_calls.discard(name)
+                self.paid_calls.pop(name, None)
             raise
         except (SystemExit, KeyboardInterrupt) as error:
             raise own_fault(error) from error  # out of a task of the step's own, it would end the whole process
@@ -229,7 +235,7 @@ class JobContext(Generic[A]):
         held = await self._persist(FinishStep(self.job.id, self.job.fence, name, text, self.progress, files))
         if held is None and name in self.paid_calls:
             await self._persist(SavePaidStep(self.job.id, self.job.run, name, text, files))
-        self.paid_calls.discard(name)
+        self.paid_calls.pop(name, None)
         self._done[name] = text
         return held
 

@@ -109,6 +109,7 @@ class EndCancelled(Write[Job | None]):
         )
         job = first_job(rows)
         if job is not None:
+            yield Statement(MARK_DOUBTFUL, (job.id, job.run))  # a paid step beside the one that noticed
             yield tell(job, FINAL)
         return job
 

@@ -30,10 +30,10 @@ class FileRow:
     height: int | None = None
 
     def insert(self, job: Job) -> Statement:
-        """The statement that files it under `job`."""
+        """The statement that files it under `job`; harmless when a commit whose answer was lost is sent again."""
         return Statement(
             "INSERT INTO files (id, owner, job_id, generation_id, role, name, key, content_type, size, width, height, "
-            "created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+            "created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING",
             (
                 self.id,
                 job.owner,

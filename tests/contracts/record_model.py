@@ -212,6 +212,7 @@ class Model:
             return None
         job.leave("cancelled")
         job.fence += 1
+        job.doubt_paid_calls()
         job.tell("final")
         return job
 

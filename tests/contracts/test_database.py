@@ -20,7 +20,7 @@ from tests.contracts.record_jobs import CLAIM, KIND, OWNER, QUEUE, a_job, claime
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from snapasset.database import Database, Row, Steps, Write
+    from snapasset.database import Database, Row, Steps
     from tests.contracts.record_backends import Record
 
 JOBS = Look("SELECT id FROM jobs ORDER BY id")
@@ -151,7 +151,7 @@ class TestBoth:
     @pytest.mark.parametrize("first", [True, False])
     async def test_when_one_raises_neither_has_happened(self, database: Database, heard: Heard, first: bool) -> None:
         bad = Refuse(Conflict("no"))
-        change: Write[Any] = Both(bad, a_job()) if first else Both(a_job(), bad)
+        change: Any = Both(bad, a_job()) if first else Both(a_job(), bad)
         with pytest.raises(Conflict):
             await database.write(change)
         assert await job_ids(database) == []
@@ -240,7 +240,7 @@ class TestCallersWhoLeave:
     ) -> None:
         ended = await held(database)
         job = await submitted(database)
-        change: Write[Any] = Both(Complete(ended.id, ended.fence, "{}"), CLAIM) if also_ending else CLAIM
+        change: Any = Both(Complete(ended.id, ended.fence, "{}"), CLAIM) if also_ending else CLAIM
         leaver = Leaver(database, one_turn_later=one_turn_later)
         leaver.task = asyncio.create_task(database.write(change))
         with pytest.raises(asyncio.CancelledError):

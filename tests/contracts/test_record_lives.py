@@ -77,6 +77,23 @@ class TestBeating:
             assert (await stored(database, job.id)).progress == expected
         assert await database.read(HeldJobs()) == [HeldJob(job.id, job.fence, 3, WORKER)]
 
+    async def test_a_step_does_not_take_progress_back_either(self, database: Database) -> None:
+        job = await held(database)
+        await database.write(Beat(job.id, job.fence, 60.0))
+        changes: list[Write[Any]] = [
+            StartStep(job.id, job.fence, "render", paid=False, progress=50.0),
+            FailStep(job.id, job.fence, "render", FAULT, 55.0),
+        ]
+        for change in changes:
+            await database.write(change)
+            assert (await last_told(database, job.id))["progress"] == 60.0
+
+    async def test_each_holder_begins_its_own_count(self, database: Database) -> None:
+        job = await held(database)
+        await database.write(Beat(job.id, job.fence, 0.0))
+        await database.write(GiveBack(job.id, job.fence))
+        assert (await claimed(database)).beat == 0
+
     async def test_it_is_no_news(self, database: Database) -> None:
         job = await held(database)
         await database.write(Beat(job.id, job.fence, 50.0))
@@ -147,6 +164,21 @@ class TestEnding:
             assert (error["code"], error["retryable"]) == ("worker_lost", True)
         assert taken.attempt == 2
         assert taken.finished_at == clock.now
+
+    async def test_what_has_ended_cannot_be_ended_or_worked_on_again(self, database: Database) -> None:
+        job = await held(database)
+        done = await database.write(Complete(job.id, job.fence, '"first"'))
+        late: list[Write[Any]] = [
+            Complete(job.id, job.fence, '"second"'),
+            Fail(job.id, job.fence, FAULT, retryable=True, delay_ms=0),
+            GiveBack(job.id, job.fence),
+            EndCancelled(job.id, job.fence),
+            Beat(job.id, job.fence, 10.0),
+            StartStep(job.id, job.fence, "render", paid=False, progress=10.0),
+            Reap(HeldJob(job.id, job.fence, 0, WORKER)),
+        ]
+        assert [await database.write(change) for change in late] == [None] * len(late)
+        assert await stored(database, job.id) == done
 
     async def test_a_second_reaper_finds_nothing_to_do(self, database: Database) -> None:
         await held(database)
@@ -219,8 +251,9 @@ class TestCancelling:
             await database.write(Cancel(job.id, OWNER))
 
     @pytest.mark.parametrize("change", [Cancel, Retry])
-    async def test_a_strangers_job_is_no_job(self, database: Database, change: Any) -> None:
-        job = await submitted(database)
+    @pytest.mark.parametrize("active", [False, True])
+    async def test_a_strangers_job_is_no_job(self, database: Database, change: Any, active: bool) -> None:
+        job = await held(database) if active else await submitted(database)
         sentences: list[str] = []
         for job_id, owner in ((job.id, STRANGER), (new_id(), OWNER)):
             with pytest.raises(NotFound) as raised:
@@ -245,6 +278,13 @@ class TestTryingAgain:
         assert of(event, "type", "run", "attempt", "status", "progress") == {
             "type": "update", "run": 2, "attempt": 0, "status": "waiting", "progress": 0.0,
         }  # fmt: skip
+
+    async def test_nothing_is_left_of_the_wish_to_cancel(self, database: Database) -> None:
+        job = await held(database)
+        await database.write(Cancel(job.id, OWNER))
+        await database.write(EndCancelled(job.id, job.fence))
+        assert (await database.write(Retry(job.id, OWNER))).cancel_requested == 0
+        assert "cancelRequested" not in await last_told(database, job.id)
 
     async def test_only_what_failed_or_was_cancelled(self, database: Database) -> None:
         job = await submitted(database)

@@ -24,6 +24,7 @@ from tests.contracts.record_jobs import (
     a_job,
     claimed,
     held,
+    last_told,
     stored,
     submitted,
 )
@@ -150,6 +151,7 @@ class TestPromotion:
         clock.move(1)
         assert await database.read(NextDue()) == 0
         [ready] = await database.write(Promote())
+        assert (await last_told(database, job.id))["status"] == "waiting"
         assert (ready.id, ready.status, ready.due_at, ready.seq) == (job.id, "waiting", None, 2)
         assert await database.read(NextDue()) is None
 

@@ -9,7 +9,7 @@ import pytest
 
 from snapasset.job import new_id
 from snapasset.records.claims import GiveBack
-from snapasset.records.endings import Cancel, Complete, Fail, Retry
+from snapasset.records.endings import Cancel, Complete, EndCancelled, Fail, Retry
 from snapasset.records.files import FileRow, GetFile, OwnedFile
 from snapasset.records.steps import DoneSteps, FailStep, FinishStep, SavePaidStep, StartedStep, StartStep
 from snapasset.records.upkeep import HeldJobs, Reap
@@ -164,6 +164,21 @@ class TestDoubt:
             StepRow(1, "render", "started", None, 0),
         ]
 
+    async def test_so_is_a_paid_call_beside_the_step_that_noticed_a_cancelling(self, database: Database) -> None:
+        job = await held(database)
+        await start(database, job)
+        await database.write(Cancel(job.id, OWNER))
+        await database.write(EndCancelled(job.id, job.fence))
+        assert await steps_of(database, job.id) == [StepRow(1, STEP, "doubtful", None, 1)]
+
+    async def test_a_doubt_is_counted_once_for_each_call(self, database: Database) -> None:
+        job = await held(database)
+        await start(database, job)
+        await lose(database)
+        await claimed(database)  # it dies before it calls again
+        await lose(database)
+        assert await steps_of(database, job.id) == [StepRow(1, STEP, "doubtful", None, 1)]
+
     async def test_what_was_done_before_is_beyond_doubt(self, database: Database) -> None:
         job = await held(database)
         await start(database, job)
@@ -243,6 +258,15 @@ class TestFiles:
             Look("SELECT job_id, generation_id, role, width, height, created_at FROM files WHERE id = $1", (file.id,))
         )
         assert rows == [(job.id, "g-1", "rendition", 1080, 1350, clock.now)]
+
+    async def test_a_commit_whose_answer_was_lost_can_be_sent_again(self, database: Database) -> None:
+        job = await held(database)
+        file = a_file()
+        await start(database, job)
+        for _ in range(2):
+            await finish(database, job, "1", file)
+        assert await database.read(GetFile(file.id, OWNER)) is not None
+        assert await database.read(DoneSteps(job.id)) == {STEP: "1"}
 
     async def test_a_step_that_is_refused_files_nothing(self, database: Database) -> None:
         job = await held(database)

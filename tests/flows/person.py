@@ -10,7 +10,7 @@ from tests.flows.sse import TIMEOUT, streaming
 from tests.flows.waiting import awaited
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from contextlib import AbstractAsyncContextManager
 
     import httpx
@@ -95,6 +95,14 @@ class Person:
             return job if job["status"] == status else None
 
         return await awaited(look, f"{job_id} is {status}")
+
+    async def has_told(self, job_id: str, is_it: Callable[[dict[str, Any]], bool]) -> None:
+        """Wait until the job's timeline has such an event."""
+
+        async def look() -> bool:
+            return any(is_it(event) for event in await self.timeline(job_id))
+
+        await awaited(look, f"{job_id} has come there")
 
     async def all_end(self) -> None:
         """Wait until none of their jobs is left to be done."""

@@ -5,6 +5,7 @@ Invariant: a process started here is gone when its test is, and it has logged no
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -88,7 +89,8 @@ class Server:
 
     def logged(self, words: str) -> dict[str, Any]:
         """The first log line with these words in its message, empty when there is none."""
-        return next((line for line in self.log() if words in line["message"]), {})
+        lines = [line for line in self.log() if words in line["message"]]
+        return lines[0] if lines else {}
 
     def kill(self) -> None:
         """End it as a power cut would end it; returns when it is gone."""
@@ -131,16 +133,18 @@ class Host:
         self.data_dir = folder / "data"
         self._folder = folder
         self._settings = settings
+        self._numbers = itertools.count()
         self._launched: list[subprocess.Popen[bytes]] = []
         self.servers: list[Server] = []
 
     def start(self, **settings: object) -> Server:
         """A new server on this folder, ready. Raises `Died`."""
-        log = self._folder / f"server-{len(self._launched)}.log"
+        log = self._folder / f"server-{next(self._numbers)}.log"
         process = launch(log, data_dir=self.data_dir, **{**self._settings, **settings})
         self._launched.append(process)
-        self.servers.append(Server(process, self.data_dir, log))
-        return self.servers[-1]
+        server = Server(process, self.data_dir, log)
+        self.servers.append(server)
+        return server
 
     def close(self) -> None:
         """End what still runs, then look through the logs for what should not be there."""

@@ -86,8 +86,10 @@ def _steps(events: list[dict[str, Any]]) -> Iterator[str]:
     done: set[str] = set()
     under_way: set[str] = set()
     for event in events:
-        if "state" not in event:
-            under_way.clear() if event["status"] != "active" else None
+        if event["status"] != "active":
+            under_way.clear()
+        elif "state" not in event:
+            continue
         elif event["step"] in done:
             yield f"event {event['seq']}: step {event['step']} was done already"
         elif event["state"] == "started":

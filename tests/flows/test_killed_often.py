@@ -121,5 +121,6 @@ async def _follow_like_a_browser(alice: Person, job_id: str) -> list[Message]:
 
 
 def _tells_of_a_loss(message: Message) -> bool:
-    body = message.body
-    return body.get("code") == "worker_lost" or (body.get("error") or {}).get("code") == "worker_lost"
+    """Whether it is the `error` of a lost attempt, or the `final` of a job that lost its last."""
+    told: dict[str, Any] = message.body if message.type == "error" else message.body.get("error", {})
+    return told.get("code") == "worker_lost"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
 from PIL import Image
 
 from tests.flows.person import Person
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     import httpx
 
     from tests.flows.process import Host
+
+pytestmark = pytest.mark.timeout(60)
 
 SIZES: Final = {"instagram-post": (1080, 1080), "youtube-thumbnail": (1280, 720), "linkedin-cover": (1128, 191)}
 

@@ -9,7 +9,7 @@ from tests.flows.sse import Parser
 
 def read(*pieces: bytes) -> list[tuple[str, str, str]]:
     parser = Parser()
-    return [tuple(message) for piece in pieces for message in parser.feed(piece)]
+    return [message for piece in pieces for message in parser.feed(piece)]
 
 
 @pytest.mark.parametrize(

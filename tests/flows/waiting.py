@@ -17,7 +17,7 @@ PATIENCE: Final = 25.0
 _PAUSE: Final = 0.01
 
 
-def wait_until(look: Callable[[], T], what: str) -> T:
+def wait_until(look: Callable[[], T | None], what: str) -> T:
     """The first true answer of `look`."""
     until = time.monotonic() + PATIENCE
     while not (answer := look()):
@@ -26,7 +26,7 @@ def wait_until(look: Callable[[], T], what: str) -> T:
     return answer
 
 
-async def awaited(look: Callable[[], Awaitable[T]], what: str) -> T:
+async def awaited(look: Callable[[], Awaitable[T | None]], what: str) -> T:
     """The first true answer of `look`, for coroutines."""
     until = time.monotonic() + PATIENCE
     while not (answer := await look()):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
@@ -21,6 +21,7 @@ from snapasset.job_type import Access, Catalogue, JobType, Wire
 from snapasset.reconciler import Reconciler
 from snapasset.records.jobs import GetJob
 from snapasset.records.submission import Submit
+from snapasset.records.upkeep import HeldJobs, Reap
 from snapasset.settings import Settings
 from snapasset.switch import Switch
 from worker.executor import Executor
@@ -28,7 +29,7 @@ from worker.processors.trial import Nothing
 from worker.runner import Runner
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from snapasset.database import EventListener, Steps, Write
@@ -222,6 +223,14 @@ class Engine:
         await self.record.write(Submit(job_id, kind, queue, OWNER, data, priority=0, attempts=attempts))
         return job_id
 
+    async def take_away(self, job_id: str) -> None:
+        """Do to a running job what a reconciler does whose clock says that the executor is silent for a lease."""
+        async with asyncio.timeout(WITHIN):
+            taken = None
+            while taken is None:  # it may beat just now
+                (held,) = [held for held in await self.record.read(HeldJobs()) if held.id == job_id]
+                taken = await self.record.write(Reap(held))
+
     async def job(self, job_id: str) -> Job:
         job = await self.record.read(GetJob(job_id))
         assert job is not None
@@ -333,6 +342,15 @@ def changes_of(operation: Write[Any] | Read[Any]) -> tuple[object, ...]:
         return (operation,)
     both = cast("Both[Any, Any]", operation)
     return both.first, both.second
+
+
+@contextmanager
+def opened_at_last(gate: asyncio.Event) -> Generator[None]:
+    """Open a gate however the test goes: a processor that heeds nothing else would keep the loop from ending."""
+    try:
+        yield
+    finally:
+        gate.set()
 
 
 async def within(waiting: Awaitable[T]) -> T:

@@ -272,7 +272,7 @@ async def test_asking_twice_is_harmless(tmp_path: Path):
 
 
 async def test_late_news_of_an_earlier_run_cancels_nothing(tmp_path: Path):
-    stage = Stage(2)
+    stage = Stage(3)
     async with engine(tmp_path, kind(stage.run)) as e:
         job = await e.submit()
         await within(stage.entered[0].wait())
@@ -284,6 +284,7 @@ async def test_late_news_of_an_earlier_run_cancels_nothing(tmp_path: Path):
         await within(stage.entered[1].wait())
         e.switch.feed.publish((wish,))
         stage.gate[1].set()
+        stage.gate[2].set()
         assert (await e.final(job, run=2))["status"] == Status.COMPLETED
 
 

@@ -13,8 +13,8 @@ from snapasset import errors
 from snapasset.errors import ProviderTimeout
 from snapasset.event import ERROR, FINAL, iso
 from snapasset.job import Status
-from tests.worker.engine import Clock, engine, kind, wait_until, within
-from worker.processors.trial import NOOP, WALK, Nothing, Walk
+from tests.worker.engine import Clock, engine, kind, opened_at_last, wait_until, within
+from worker.processors.trial import NOOP, WALK, Nothing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -295,7 +295,7 @@ async def test_an_attempt_that_takes_too_long_is_stopped_and_tried_again(tmp_pat
 async def test_a_processor_that_ignores_being_stopped_loses_its_slot_and_its_say(tmp_path: Path):
     let_go, refused = asyncio.Event(), asyncio.Event()
 
-    async def run(context: JobContext[Walk]) -> Nothing:
+    async def run(context: JobContext[Nothing]) -> Nothing:
         async def stubborn(step: Step) -> Nothing:
             while not let_go.is_set():
                 try:
@@ -311,16 +311,16 @@ async def test_a_processor_that_ignores_being_stopped_loses_its_slot_and_its_say
             refused.set()
         return Nothing()
 
-    async with engine(tmp_path, kind(run, timeout=0.5, attempts=1), NOOP, job_max_concurrency=1) as e:
-        job = await e.submit()
-        await e.event(job, state="started")
-        behind = await e.submit("trial")
-        await e.event(job, type=FINAL, status=Status.FAILED)
-        # Its slot is free: the next job of the queue starts, and is as stubborn.
-        await e.event(behind, state="started")
-        assert e.runners[0].stuck == 1
-        story, news = e.story(job), await e.news(job)
-        let_go.set()
+    async with engine(tmp_path, kind(run, timeout=0.5, attempts=1), job_max_concurrency=1) as e:
+        with opened_at_last(let_go):
+            job = await e.submit()
+            await e.event(job, state="started")
+            behind = await e.submit()
+            await e.event(job, type=FINAL, status=Status.FAILED)
+            # Its slot is free: the next job of the queue starts, and is as stubborn.
+            await e.event(behind, state="started")
+            assert e.runners[0].stuck == 1
+            story, news = e.story(job), await e.news(job)
         await within(refused.wait())
         await wait_until(lambda: e.runners[0].stuck == 0)
         await e.event(behind, type=FINAL)

@@ -14,7 +14,7 @@ from snapasset.event import FINAL
 from snapasset.job import Status
 from snapasset.records.claims import Claim, GiveBack
 from snapasset.records.endings import Complete
-from tests.worker.engine import OWNER, Engine, changes_of, engine, kind, wait_until, within
+from tests.worker.engine import OWNER, Engine, changes_of, engine, kind, opened_at_last, wait_until, within
 from worker.processors.trial import Nothing
 
 if TYPE_CHECKING:
@@ -138,12 +138,12 @@ async def test_a_processor_that_ignores_the_stop_is_counted_and_does_not_keep_it
         return Nothing()
 
     async with engine(tmp_path, kind(run)) as e:
-        job = await e.submit()
-        await within(begun.wait())
-        await within(e.runners[0].stop())
-        await is_given_back(e, job)
-        assert e.runners[0].stuck == 1
-        let_go.set()
+        with opened_at_last(let_go):
+            job = await e.submit()
+            await within(begun.wait())
+            await within(e.runners[0].stop())
+            await is_given_back(e, job)
+            assert e.runners[0].stuck == 1
         await wait_until(lambda: e.runners[0].stuck == 0)
         await is_given_back(e, job)
 

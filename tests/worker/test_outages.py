@@ -16,7 +16,7 @@ from snapasset.reconciler import Reconciler
 from snapasset.records.claims import Beat, Claim
 from snapasset.records.endings import Complete, EndCancelled, Fail
 from snapasset.records.steps import DoneSteps, FailStep, FinishStep, SavePaidStep, StartStep
-from snapasset.records.upkeep import HeldJobs, Reap
+from snapasset.records.upkeep import HeldJobs
 from snapasset.switch import Switch
 from tests.worker.engine import OWNER, Engine, changes_of, engine, kind, wait_until, within
 from worker.processors.trial import Nothing
@@ -78,11 +78,13 @@ async def test_a_running_job_waits_for_the_record_and_goes_on(tmp_path: Path, ch
 
 async def test_a_claim_that_the_record_refused_is_made_when_it_is_back(tmp_path: Path):
     work = Work()
-    async with engine(tmp_path, kind(work.run)) as e:
+    async with engine(tmp_path, kind(work.run), workers=0) as e:
         e.database.guard = outage = Outage(Claim, times=1)
-        job = await e.submit()
-        await within(outage.over.wait())
+        job = await e.put()
+        await e.answer(e.executor())
+        assert outage.over.is_set()
         assert (await e.job(job)).status == Status.WAITING
+        await e.start()
         await e.upkeep()
         assert (await e.final(job))["status"] == Status.COMPLETED
     assert work.done == ["first", "second"]
@@ -238,12 +240,6 @@ async def test_a_worker_whose_loop_stood_still_is_overtaken_once_and_its_commits
     assert runs == [1, 2]
 
 
-async def lose(e: Engine, job: str) -> None:
-    """Take a job away from its executor, as a reconciler elsewhere would."""
-    (held,) = [held for held in await e.record.read(HeldJobs()) if held.id == job]
-    assert await e.record.write(Reap(held)) is not None
-
-
 async def test_the_heart_notices_that_the_job_is_lost_and_the_next_step_does_not_begin(tmp_path: Path):
     lost, steps = asyncio.Event(), list[int]()
 
@@ -268,7 +264,7 @@ async def test_the_heart_notices_that_the_job_is_lost_and_the_next_step_does_not
         await executor.open()
         answering = asyncio.create_task(e.answer(executor))
         await within(begun.wait())
-        await lose(e, job)
+        await e.take_away(job)
         await within(lost.wait())
         await answering
         e.database.guard = None
@@ -293,7 +289,7 @@ async def test_a_worker_that_overtakes_itself_keeps_the_job_alive(tmp_path: Path
     async with engine(tmp_path, kind(run), beat_seconds=0.01, drain_seconds=60) as e:
         job = await e.submit()
         await e.event(job, status=Status.ACTIVE, attempt=1)
-        await lose(e, job)
+        await e.take_away(job)
         await e.upkeep()
         await e.event(job, status=Status.ACTIVE, attempt=2)
         gates[1].set()
@@ -329,7 +325,7 @@ async def test_a_step_that_was_saved_late_is_not_done_again(tmp_path: Path):
     async with engine(tmp_path, kind(run)) as e:
         job = await e.submit()
         await within(sent.wait())
-        await lose(e, job)
+        await e.take_away(job)
         await e.upkeep()
         await within(ready.wait())
         e.database.guard = saved = Outage(SavePaidStep, times=1)

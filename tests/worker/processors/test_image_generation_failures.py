@@ -23,9 +23,8 @@ from snapasset.errors import (
 from snapasset.event import ERROR, FINAL
 from snapasset.job import Status
 from snapasset.records.endings import Complete
-from snapasset.records.upkeep import HeldJobs, Reap
 from snapasset.settings import Settings
-from tests.worker.engine import Body, Engine, changes_of, engine, within
+from tests.worker.engine import Body, changes_of, engine, within
 from tests.worker.processors.pictures import SMALL, Painter, Studio, wanted
 from worker.processors.image_generation import image_generation
 
@@ -50,12 +49,6 @@ async def studio(tmp_path: Path) -> AsyncIterator[Studio]:
 def outcomes(final: Body) -> list[str]:
     """For each picture its status or, if it failed, why."""
     return [image["error"]["code"] if "error" in image else image["status"] for image in final["result"]["images"]]
-
-
-async def take_away(e: Engine, job: str) -> None:
-    """The worker is dead, as far as anybody else can see."""
-    (held,) = [held for held in await e.record.read(HeldJobs()) if held.id == job]
-    assert await e.record.write(Reap(held)) is not None
 
 
 # --- a rendition that fails for good
@@ -209,7 +202,7 @@ async def test_a_worker_that_dies_after_paying_does_not_make_the_next_one_pay(tm
     async with engine(tmp_path, IMAGE, tools=studio.tools) as e:
         job = await e.submit(KIND, wanted(A, B))
         await within(studio.press.reached["decode"].wait())
-        await take_away(e, job)
+        await e.take_away(job)
         studio.press.gates["decode"].set()
         await e.upkeep()
         last = await e.final(job)
@@ -225,7 +218,7 @@ async def test_a_worker_that_dies_between_renditions_leaves_only_the_rest_to_mak
         job = await e.submit(KIND, wanted(A, B, C))
         await e.event(job, step=f"render:{A}", state="done")
         await within(studio.press.reached[C].wait())
-        await take_away(e, job)
+        await e.take_away(job)
         for gate in studio.press.gates.values():
             gate.set()
         await e.upkeep()
