@@ -44,6 +44,8 @@ _RING_MARGIN_SECONDS: Final = 60
 """A ring outlives the longest job it may run by this much."""
 
 _RESTART_SECONDS: Final = 1.0
+_TIDY_SECONDS: Final = 86_400.0
+"""How often files that a killed writer left half-written are looked for."""
 
 
 def create_app(settings: Settings, catalogue: Catalogue | None = None) -> Starlette:
@@ -66,7 +68,7 @@ def create_app(settings: Settings, catalogue: Catalogue | None = None) -> Starle
 async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue) -> State:
     """Open every part; `stack` closes them in the opposite order."""
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # prompts are in it
     except OSError as error:
         raise BadConfiguration(f"DATA_DIR is no folder that can be used: {error.strerror}.") from error
     life = Life()
@@ -105,6 +107,12 @@ async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue)
     stack.push_async_callback(drain)
     await runner.start()
     await stack.enter_async_context(_kept_up(Reconciler(database, switch, settings).run))
+
+    async def tidy() -> None:
+        await storage.remove_leftovers()
+        await asyncio.sleep(_TIDY_SECONDS)
+
+    await stack.enter_async_context(_kept_up(tidy))
     return State(
         settings=settings,
         catalogue=catalogue,

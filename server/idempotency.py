@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from server.problems import refusal
 from snapasset.errors import InvalidInput
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
     from server.auth import Identity
     from server.state import State
+    from snapasset.client import SubmitOptions
+    from snapasset.job_type import Wire
 
 HEADER: Final = "idempotency-key"
 REPLAYED: Final = "idempotent-replayed"
@@ -24,8 +25,12 @@ REPLAYED: Final = "idempotent-replayed"
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-def read_once(request: Request[State], identity: Identity, kind: str, body: dict[str, Any]) -> Once | None:
+def read_once(
+    request: Request[State], identity: Identity, kind: str, args: Wire, options: SubmitOptions
+) -> Once | None:
     """What makes a submission one of its kind, None without a key.
+
+    Requests ask the same when they are understood the same: spaces, the order of names and spelt-out defaults ask nothing.
 
     Raises `InvalidInput` for a malformed key, and the refusal 400 for one without an identity: keys belong to whoever
     asks, and a session that is minted by the very request could not ask again.
@@ -39,6 +44,5 @@ def read_once(request: Request[State], identity: Identity, kind: str, body: dict
         raise refusal(
             HTTPStatus.BAD_REQUEST, "An Idempotency-Key needs a session: send its cookie, or your own x-session-id."
         )
-    # The order of names, and the spaces between them, ask for nothing.
-    asked = json.dumps([kind, body], sort_keys=True, separators=(",", ":"))
+    asked = f"{kind}\0{args.model_dump_json()}\0{options}"
     return Once(key, hashlib.sha256(asked.encode()).hexdigest())

@@ -15,7 +15,8 @@ from server.files import with_urls
 from server.idempotency import REPLAYED, read_once
 from server.job_body import accepted, job_json, read_submission
 from server.paging import cursor_after, events_range, find_jobs
-from snapasset.errors import MissingUser
+from server.state import Stage
+from snapasset.errors import MissingUser, Unavailable
 from snapasset.records.idempotency import Submitted
 
 if TYPE_CHECKING:
@@ -31,13 +32,14 @@ _NO_STORE: Final = {"cache-control": "no-store"}
 async def submit(request: Request[State]) -> Response:
     """POST /api/jobs/{kind}: 202 when the job is safe in the record; with an Idempotency-Key, one job for them all."""
     state = request.state
+    _refuse_while_stopping(state)
     job_type = state["catalogue"].get(request.path_params["kind"])
     identity = identify_or_mint(request)
     if job_type.access > identity.access:
         raise MissingUser
     body = await read_object(request)
-    once = read_once(request, identity, job_type.kind, body)
     args, options = read_submission(body, job_type, state["settings"], time.time_ns() // 1_000_000)
+    once = read_once(request, identity, job_type.kind, args, options)
     client, kind, (owner, access, _) = state["client"], job_type.kind, identity
     if once is None:
         job = await client.submit(kind, args, owner=owner, access=access, options=options)
@@ -52,6 +54,12 @@ async def submit(request: Request[State]) -> Response:
     response = Response(answer, HTTPStatus.ACCEPTED, headers, MEDIA_TYPE)
     hand_out(identity, request, response)
     return response
+
+
+def _refuse_while_stopping(state: State) -> None:
+    """Send new work elsewhere: here it would be safe, but wait for the next start. Raises `Unavailable`."""
+    if state["life"].stage is Stage.DRAINING:
+        raise Unavailable("This process is stopping; try again.")
 
 
 async def find(request: Request[State]) -> Response:
@@ -98,6 +106,7 @@ async def cancel(request: Request[State]) -> Response:
 
 async def retry(request: Request[State]) -> Response:
     """POST /api/jobs/{job_id}/retry: 202 with the job at the start of its new run."""
+    _refuse_while_stopping(request.state)
     identity = identify_or_nobody(request)
     job = await request.state["client"].retry(request.path_params["job_id"], owner=identity.owner)
     return _answer(job, HTTPStatus.ACCEPTED)

@@ -57,6 +57,10 @@ class GuardedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        newest = cast("RequestResponseCycle | None", self.cycle)
+        answered = newest is not None and newest.response_complete
+        if answered and self._deadline is None and self.timeout_keep_alive_task is None:
+            self._await_arrival()  # uvicorn's own patience ends with any byte, and none of these began a request
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

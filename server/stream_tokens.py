@@ -60,9 +60,12 @@ def read_secret(settings: Settings) -> bytes:
     try:
         if not path.exists():
             _keep(path, secrets.token_urlsafe(_SECRET_BYTES))
-        return path.read_bytes()
+        secret = path.read_bytes()
     except OSError as error:
         raise BadConfiguration(f"DATA_DIR cannot keep the signing secret: {error.strerror}.") from error
+    if len(secret) < _SECRET_BYTES:
+        raise BadConfiguration(f"DATA_DIR holds a {_FILE} that is too short to protect anything: remove that file.")
+    return secret
 
 
 def _keep(path: Path, secret: str) -> None:

@@ -26,7 +26,7 @@
     │   ├── AnswerLost                  provider_answer_lost    sent, no whole answer: it may have been charged
     │   └── OutcomeUnknown              outcome_unknown         paid call without an answer, twice
     ├── JobTimeout                      job_timeout             ran longer than its kind allows
-    ├── WorkerLost                      worker_lost             the worker died on every attempt
+    ├── WorkerLost                      worker_lost             the worker died, or fell silent, while it ran the job
     ├── ProcessorFailed                 internal_error          the kind's own code raised
     └── BadConfiguration                bad_configuration       names the variable, never its value
 
@@ -203,7 +203,8 @@ class JobTimeout(SnapAssetError):
 
 class WorkerLost(SnapAssetError):
     code = "worker_lost"
-    sentence = "The worker died while it ran this job, on every attempt."
+    sentence = "The worker died while it ran this job."
+    retryable = True
 
 
 class ProcessorFailed(SnapAssetError):

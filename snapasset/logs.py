@@ -28,7 +28,7 @@ QUIET: Final = {
     "PIL": logging.WARNING,
     "saq": logging.ERROR,  # warns at every stop of an idle worker
     "sse_starlette": logging.WARNING,
-    "uvicorn": logging.WARNING,
+    "uvicorn": logging.ERROR,  # warns of every request that is no HTTP
 }
 """Loggers of others that tell of every trifle, and from which level on they are heard."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from snapasset.database import Liveness
 from snapasset.errors import DatabaseUnavailable
-from snapasset.records.upkeep import PROMOTE_LIMIT, HeldJob, HeldJobs, NextDue, Promote, ReadyJobs, Reap
+from snapasset.records.upkeep import PROMOTE_LIMIT, HeldJob, HeldJobs, NextDue, Promote, ReadyJobs, Reap, Touch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 _LATEST_SHARE = 0.2
 """A round that comes later than this share of the lease says nothing about the executors' silence."""
+
+_SUSPECT_SHARE = 0.5
+"""After this share of the lease in silence, each round proves that the record could have taken a beat."""
 
 
 class _Watched(NamedTuple):
@@ -96,8 +99,13 @@ class Reconciler:
         dead = await self._dead({job.worker_id for job in held})
         watched = {job.id: self._watch(job, now) for job in held}
         self._watched = watched
+        lease = self._settings.lease_seconds
+        suspect = next((job for job, since in watched.values() if now - since >= lease * _SUSPECT_SHARE), None)
+        if suspect is not None:
+            # A record that can be read but not written, on a full disk for one, takes no beats either.
+            await self._database.write(Touch(suspect.id))
         for job, since in watched.values():
-            if job.worker_id in dead or now - since >= self._settings.lease_seconds:
+            if job.worker_id in dead or now - since >= lease:
                 taken = await self._database.write(Reap(job))
                 if taken is not None:
                     log.warning(

@@ -66,7 +66,7 @@ class Attempt:
             return None
         except SnapAssetError as error:
             return self.failure(error)
-        return Complete(job.id, job.fence, result)
+        return Complete(job.id, job.fence, result, doubtful=bool(context.paid_calls))
 
     def failure(self, error: SnapAssetError) -> Fail:
         """The change that ends this attempt badly, with the pause before the next if there is to be one."""

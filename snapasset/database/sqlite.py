@@ -210,7 +210,7 @@ class SqliteDatabase(Database):
             try:
                 its_answers, its_events = self._run_all(connection, calls)
                 connection.execute("COMMIT")
-            except Exception as error:  # noqa: BLE001  whatever it is belongs to the callers
+            except BaseException as error:  # noqa: BLE001  whatever it is belongs to the callers, and the thread goes on
                 connection.roll_back()
                 if len(calls) == 1:
                     answers.append(_Answer(calls[0], None, named(error)))
@@ -228,7 +228,7 @@ class SqliteDatabase(Database):
             changes = connection.raw.total_changes
             try:
                 answers.append(_Answer(call, connection.run(call.operation, events), None))
-            except Exception as error:
+            except BaseException as error:
                 if connection.raw.total_changes != changes or isinstance(error, sqlite3.Error):
                     raise
                 answers.append(_Answer(call, None, error))
@@ -242,7 +242,7 @@ class SqliteDatabase(Database):
                 connection.execute("BEGIN")
                 answer = _Answer(call, connection.run(call.operation, []), None)
                 connection.execute("COMMIT")
-            except Exception as error:  # noqa: BLE001  whatever it raised belongs to its caller
+            except BaseException as error:  # noqa: BLE001  whatever it raised belongs to its caller
                 answer = _Answer(call, None, named(error))
                 connection.roll_back()
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 class Complete(Write[Job | None]):
     """End a held job well; as cancelled if that was asked for meanwhile, its result kept all the same.
 
-    `result` is a JSON text. None when the job is no longer this executor's.
+    `result` is a JSON text; `doubtful`: a paid call was left under way. None when the job is no longer this executor's.
     """
 
     job_id: str
     fence: int
     result: str
+    doubtful: bool = False
 
     def steps(self) -> Steps[Job | None]:
         rows = yield Statement(
@@ -41,6 +42,8 @@ class Complete(Write[Job | None]):
         )
         job = first_job(rows)
         if job is not None:
+            if self.doubtful:
+                yield Statement(MARK_DOUBTFUL, (job.id, job.run))
             yield tell(job, FINAL, ready={"result": self.result})
         return job
 

@@ -76,7 +76,7 @@ class Reap(Write[Job | None]):
 
     def steps(self) -> Steps[Job | None]:
         lost = WorkerLost()
-        error = {"code": lost.code, "message": lost.sentence, "retryable": True}
+        error = {"code": lost.code, "message": lost.sentence, "retryable": lost.retryable}
         rows = yield Statement(
             "UPDATE jobs SET status = CASE WHEN cancel_requested = 1 THEN 'cancelled' "
             "WHEN attempt < attempts THEN 'waiting' ELSE 'failed' END, "
@@ -90,6 +90,16 @@ class Reap(Write[Job | None]):
             yield Statement(MARK_DOUBTFUL, (job.id, job.run))
             yield tell_failure(job, error)
         return job
+
+
+@dataclass(frozen=True, slots=True)
+class Touch(Write[None]):
+    """Write a job's row as it is: proves that the record takes writes, and so could have taken a beat."""
+
+    job_id: str
+
+    def steps(self) -> Steps[None]:
+        yield Statement("UPDATE jobs SET beat = beat WHERE id = $1", (self.job_id,))
 
 
 class ReadyJob(NamedTuple):

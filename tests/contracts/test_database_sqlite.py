@@ -155,6 +155,56 @@ class TestSchema:
         assert not record_threads()
 
 
+class TestMigrations:
+    """The files that a schema is made of. An absolute folder stands for one beside the real ones."""
+
+    def write(self, folder: Path, name: str, text: str = "-- min_compatible: 1\nSELECT 1;\n") -> None:
+        (folder / name).write_text(text, "utf-8")
+
+    def test_they_are_in_the_order_of_their_numbers(self, tmp_path: Path) -> None:
+        for name in ("0002_more.sql", "0001_first.sql", "README.md", "0003_not_sql.txt", "notes.sql"):
+            self.write(tmp_path, name)
+        assert [(one.number, one.name) for one in load(str(tmp_path))] == [(1, "0001_first.sql"), (2, "0002_more.sql")]
+
+    @pytest.mark.parametrize("names", [["0002_more.sql"], ["0001_a.sql", "0003_c.sql"], ["0001_a.sql", "0001_b.sql"]])
+    def test_a_gap_or_a_double_is_refused(self, tmp_path: Path, names: list[str]) -> None:
+        for name in names:
+            self.write(tmp_path, name)
+        with pytest.raises(ValueError, match="numbered"):
+            load(str(tmp_path))
+
+    def test_each_says_whom_it_suits(self, tmp_path: Path) -> None:
+        self.write(tmp_path, "0001_first.sql", "SELECT 1;\n-- min_compatible: 1\n")
+        with pytest.raises(ValueError, match="0001_first"):
+            load(str(tmp_path))
+
+    def test_ours_suit_themselves(self) -> None:
+        migrations = load("sqlite")
+        assert migrations
+        assert all(1 <= one.min_compatible <= one.number for one in migrations)
+
+    async def test_a_record_of_an_older_program_is_brought_up_to_date_with_its_jobs(self, record: SqliteRecord) -> None:
+        record.path.parent.mkdir(exist_ok=True)
+        first = load("sqlite")[0]
+        old = sqlite3.connect(record.path)
+        old.create_function("now_ms", 0, lambda: 1)
+        old.executescript("CREATE TABLE migrations (number INTEGER PRIMARY KEY, name TEXT, min_compatible INTEGER);")
+        old.executescript(first.sql)
+        old.execute("INSERT INTO migrations VALUES (1, ?, 1)", (first.name,))
+        old.execute(
+            "INSERT INTO jobs (id, kind, queue, owner, status, priority, rank, data, attempts, created_at, updated_at) "
+            "VALUES ('old', 'draw', 'pictures', 'anna', 'waiting', 0, 0, '{}', 3, 1, 1)"
+        )
+        old.commit()
+        ((record_id,),) = old.execute("SELECT record_id FROM record")
+        old.close()
+        database = await record.open()
+        assert database.record_id == record_id
+        assert (await stored(database, "old")).status == "waiting"
+        await submitted(database)
+        assert await database.read(Look("SELECT count(*) FROM migrations")) == [(len(load("sqlite")),)]
+
+
 class Robbed(Connection):
     """A connection whose lock is taken by another process the moment it lets go of it."""
 

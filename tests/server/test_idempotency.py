@@ -49,6 +49,14 @@ async def test_spaces_and_the_order_of_names_ask_for_nothing(service: Service) -
     assert again.json() == first.json()
 
 
+async def test_a_body_nested_as_deep_as_can_be_is_refused_like_any_other(service: Service) -> None:
+    for depth in (*range(200, 900, 50), *range(900, 1010)):
+        body = '{"prompt": "x", "platforms": ["open-graph"], "z": ' + "[" * depth + "]" * depth + "}"
+        headers = {**ALICE, **KEY, "content-type": "application/json"}
+        answer = await service.http.post("/api/jobs/image-generation", content=body, headers=headers)
+        assert answer.status_code in {400, 422}, (depth, answer.text)
+
+
 @pytest.mark.parametrize(
     ("kind", "body"),
     [

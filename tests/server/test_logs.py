@@ -140,7 +140,7 @@ def test_trifles_of_others_are_not_heard() -> None:
         log.debug("no")
         for name in ("saq", "uvicorn.error", "uvicorn.access", "sse_starlette.sse", "asyncio"):
             logging.getLogger(name).info("no")
-        logging.getLogger("uvicorn").warning("yes")
+        logging.getLogger("asyncio").warning("yes")
 
     text = written(act, log_format="json")
     assert [json.loads(line)["message"] for line in text.splitlines()] == ["yes"]

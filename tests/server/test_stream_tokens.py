@@ -88,3 +88,10 @@ def test_a_folder_that_cannot_keep_a_secret_is_named(tmp_path: Path, settings: S
     given = type(settings).model_validate({"data_dir": tmp_path / "missing"})
     with pytest.raises(BadConfiguration, match="DATA_DIR"):
         read_secret(given)
+
+
+def test_a_secret_too_short_to_protect_anything_is_refused(settings: Settings) -> None:
+    settings.data_dir.mkdir(exist_ok=True)
+    (settings.data_dir / "signing-secret").write_text("")
+    with pytest.raises(BadConfiguration, match="signing-secret"):
+        read_secret(settings)

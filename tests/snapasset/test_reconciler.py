@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from snapasset.errors import DatabaseUnavailable
 from snapasset.reconciler import Reconciler
 from snapasset.records.claims import Beat, Claim
 from snapasset.records.upkeep import PROMOTE_LIMIT, HeldJobs
@@ -178,6 +180,25 @@ class TestNoProof:
         with pytest.raises(Exception, match="plug"):
             await upkeep.pass_seconds(1)
         weather.be(away=False)
+        await upkeep.pass_seconds(15)
+        assert (await stored(database, job.id)).status == "active"
+        await upkeep.pass_seconds(1)
+        assert (await stored(database, job.id)).status == "waiting"
+
+    async def test_a_record_that_can_be_read_but_not_written(self, database: Database, switch: Switch) -> None:
+        weather = Weather(database)
+        upkeep = Upkeep(weather, switch)
+        job = await held(database)
+        await upkeep.tick()
+        await upkeep.pass_seconds(5)
+        weather.writable = False
+        for _ in range(9):
+            with suppress(DatabaseUnavailable):
+                await upkeep.pass_seconds(1)
+        weather.writable = True  # in the last moment of the lease, before the executor's next beat
+        await upkeep.pass_seconds(4)
+        assert (await stored(database, job.id)).status == "active"
+        await database.write(Beat(job.id, job.fence, 1.0))
         await upkeep.pass_seconds(15)
         assert (await stored(database, job.id)).status == "active"
         await upkeep.pass_seconds(1)

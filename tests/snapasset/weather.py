@@ -20,12 +20,16 @@ T = TypeVar("T")
 
 
 class Weather(Database):
-    """Another database, as long as it is not `away`. It counts what it was asked since that last changed."""
+    """Another database, as long as it is not `away`, for reading alone while it is not `writable`.
+
+    It counts what it was asked since the weather last turned.
+    """
 
     def __init__(self, real: Database) -> None:
         super().__init__()
         self.name = real.name
         self.asked = 0
+        self.writable = True
         self.before_reading: Callable[[Read[Any]], None] = lambda _question: None
         self._real = real
         self._away = False
@@ -48,6 +52,8 @@ class Weather(Database):
 
     async def write(self, change: Write[T]) -> T:
         await self._feel()
+        if not self.writable:
+            raise DatabaseUnavailable("The disk is full.")
         return await self._real.write(change)
 
     async def read(self, question: Read[T]) -> T:

@@ -13,6 +13,8 @@ from snapasset.errors import AnswerLost, InvalidInput, ProviderTimeout
 from snapasset.job_type import JobType, Wire
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from worker.context import JobContext, Step
 
 
@@ -30,12 +32,12 @@ NOOP = JobType(kind="noop", queue="noop", args=Nothing, result=Nothing, run=_noo
 Mishap = Literal["none", "fail", "refuse", "raise", "exit", "hang", "ignore-cancel", "kill", "lose-answer"]
 
 
-_RAISED: Final[dict[Mishap, BaseException]] = {
-    "fail": ProviderTimeout(),
-    "refuse": InvalidInput("This walk is refused."),
-    "raise": RuntimeError("a walk that raises"),
-    "exit": SystemExit(3),
-    "lose-answer": AnswerLost(),
+_RAISED: Final[dict[Mishap, Callable[[], BaseException]]] = {
+    "fail": ProviderTimeout,
+    "refuse": lambda: InvalidInput("This walk is refused."),
+    "raise": lambda: RuntimeError("a walk that raises"),
+    "exit": lambda: SystemExit(3),
+    "lose-answer": AnswerLost,
 }
 
 
@@ -88,9 +90,8 @@ async def _walk(context: JobContext[Walk]) -> Walked:
 
 
 async def _suffer(mishap: Mishap) -> None:
-    error = _RAISED.get(mishap)
-    if error is not None:
-        raise error
+    if mishap in _RAISED:
+        raise _RAISED[mishap]()
     if mishap == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     while mishap in ("hang", "ignore-cancel"):
