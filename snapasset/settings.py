@@ -89,7 +89,9 @@ class Settings(BaseSettings):
         default=2_000, ge=100, description="What a stream tells the browser to wait before reconnecting."
     )
     sweep_seconds: float = Field(
-        default=1.0, gt=0, description="How often watched jobs are compared with the record; another process may run them."
+        default=1.0,
+        gt=0,
+        description="How often watched jobs are compared with the record; another process may run them.",
     )
 
     @property

@@ -191,7 +191,7 @@ class ThenRaise(Write[None]):
 class Refuse(Write[None]):
     """A change that looks around and refuses."""
 
-    error: Exception
+    error: BaseException
 
     def steps(self) -> Steps[None]:
         yield Statement("SELECT count(*) FROM jobs")

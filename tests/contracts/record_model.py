@@ -187,10 +187,12 @@ class Model:
             step.state = "failed"
         job.tell("update", ("failed", error["code"]))
 
-    def complete(self, job: ModelJob, result: str) -> ModelJob:
+    def complete(self, job: ModelJob, result: str, *, doubtful: bool = False) -> ModelJob:
         job.leave("cancelled" if job.cancelling else "completed")
         job.result, job.error, job.step = result, None, None
         job.progress = job.progress if job.cancelling else 100.0
+        if doubtful:
+            job.doubt_paid_calls()
         job.tell("final", ("result", result))
         return job
 

@@ -103,6 +103,17 @@ class TestAllOrNothing:
         assert not isinstance(raised.value, DatabaseUnavailable), "a bug must not look like an outage: that is retried"
         assert len(await job_ids(database)) == 2
 
+    async def test_even_what_is_no_exception_leaves_the_others_alone(self, record: Record, database: Database) -> None:
+        class Odd(BaseException):
+            pass
+
+        async with record.busy(database):
+            bad, good = await begun(database.write(Refuse(Odd())), database.write(a_job()))
+        with pytest.raises(Odd):
+            await bad
+        await good
+        await submitted(database)
+
     async def test_a_broken_rule_of_the_schema_is_no_outage_either(self, record: Record, database: Database) -> None:
         twice = a_job()
         async with record.busy(database):

@@ -311,7 +311,8 @@ class RecordMachine(RuleBasedStateMachine):
     def end(self, what: str, n: int, queue: str, retryable: bool, delay: int, doubtful: bool) -> None:
         grip, job = self.some_grip(n)
         if what == "complete":
-            self.ended(job and self.model.complete(job, RESULT), Complete(grip.job_id, grip.fence, RESULT))
+            completed = job and self.model.complete(job, RESULT, doubtful=doubtful)
+            self.ended(completed, Complete(grip.job_id, grip.fence, RESULT, doubtful))
         elif what == "complete and claim":
             self.complete_and_claim(grip, job, queue)
         elif what == "fail":

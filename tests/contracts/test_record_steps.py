@@ -171,6 +171,12 @@ class TestDoubt:
         await database.write(EndCancelled(job.id, job.fence))
         assert await steps_of(database, job.id) == [StepRow(1, STEP, "doubtful", None, 1)]
 
+    async def test_so_is_one_that_a_job_left_under_way_when_it_ended_well(self, database: Database) -> None:
+        job = await held(database)
+        await start(database, job)
+        await database.write(Complete(job.id, job.fence, "{}", doubtful=True))
+        assert await steps_of(database, job.id) == [StepRow(1, STEP, "doubtful", None, 1)]
+
     async def test_a_doubt_is_counted_once_for_each_call(self, database: Database) -> None:
         job = await held(database)
         await start(database, job)

@@ -119,12 +119,15 @@ class TestSilence:
         [line] = [line for line in caplog.records if "lost worker" in line.message]
         assert line.__dict__["jobId"] == job.id
 
-    async def test_one_that_beats_keeps_it_for_ever(self, database: Database, upkeep: Upkeep) -> None:
+    async def test_one_that_beats_keeps_it_as_long_as_it_does(self, database: Database, upkeep: Upkeep) -> None:
         job = await held(database)
         for _ in range(8):
             await upkeep.pass_seconds(14)
             await database.write(Beat(job.id, job.fence, 1.0))
+        await upkeep.pass_seconds(15)
         assert (await stored(database, job.id)).fence == job.fence
+        await upkeep.pass_seconds(1)
+        assert (await stored(database, job.id)).status == "waiting"
 
     async def test_silence_is_measured_by_this_processs_clock_and_not_by_the_records(
         self, database: Database, clock: Clock, upkeep: Upkeep
