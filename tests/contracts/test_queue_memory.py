@@ -85,7 +85,8 @@ class TestClocks:
         run = await begin(queue)
         clocks.set_wall(jump)
         assert await queue.sweep(0, abort=0) == []
-        await run.update(progress=0.5)
+        run.touched = int(clocks.wall() * 1000)  # as SAQ does after a clock was set
+        await queue._update(run)
         assert await queue.sweep(0, abort=0) == []
 
     @pytest.mark.parametrize("jump", [HOUR, -HOUR, 0])

@@ -66,6 +66,9 @@ RESULT = '{"n": 1}'
 MOST_JOBS = 8
 """More of them would only keep the rules from meeting the same job twice."""
 
+WORKS = ("start", "finish", "fail", "beat")
+ENDS = ("complete", "complete and claim", "give up", "cancelled", "give back", "crash")
+
 numbers = st.integers(0, 99)
 limits = st.sampled_from([None, None, 3])
 
@@ -149,10 +152,14 @@ class RecordMachine(RuleBasedStateMachine):
     # --- callers
 
     @initialize(
-        story=st.sampled_from(["claimed", "being cancelled", "taken over", "tried again"]), attempts=st.integers(1, 2)
+        story=st.sampled_from(
+            ["claimed", "being cancelled", "beats in time", "taken over", "taken over", "tried again"]
+        ),
+        attempts=st.integers(1, 2),
+        late=st.sampled_from([*WORKS, *ENDS]),
     )
-    def begin(self, story: str, attempts: int) -> None:
-        """Somewhere in the middle: from an empty record, few sequences get far."""
+    def begin(self, story: str, attempts: int, late: str) -> None:
+        """Somewhere in the middle: from an empty record, few sequences get far. `late` is what one does that was lost."""
         for priority in (0, 5):
             self.submit(1, 1, "anna", priority, attempts, 0, by_date=False, limit=None)
         self.claim(1, 1, "worker-1")
@@ -160,13 +167,21 @@ class RecordMachine(RuleBasedStateMachine):
             self.work("start", 1, "generate", "1", 10.0)
         if story == "being cancelled":
             self.cancel(self.model.jobs[self.grips[0].job_id], "anna")
+        elif story == "beats in time":
+            self.time("watch", 1, 1)
+            self.work("beat", 1, "generate", "1", 20.0)
+            self.time("reap", 0, 1)
         elif story == "taken over":
             self.time("watch", 1, 1)
             self.time("reap", 1, 1)
             self.claim(1, 1, "worker-2")
+            if late in WORKS:
+                self.work(late, 0, "generate", "2", 60.0)
+            else:
+                self.end(late, 0, QUEUES[0], retryable=True, delay=0, doubtful=True)
         elif story == "tried again":
             self.work("finish", 1, "generate", "1", 33.3)
-            self.end("fail", 1, QUEUES[0], retryable=False, delay=0, doubtful=False)
+            self.end("give up", 1, QUEUES[0], retryable=False, delay=0, doubtful=False)
             self.steer("retry", 1, 1, None)
 
     @precondition(has_room)
@@ -250,7 +265,7 @@ class RecordMachine(RuleBasedStateMachine):
 
     @precondition(has_grips)
     @rule(
-        what=st.sampled_from(["start", "start", "finish", "fail", "beat"]),
+        what=st.sampled_from(WORKS),
         n=numbers,
         step=st.sampled_from(sorted(PAID)),
         output=st.integers(0, 99).map(str),
@@ -301,7 +316,7 @@ class RecordMachine(RuleBasedStateMachine):
 
     @precondition(has_grips)
     @rule(
-        what=st.sampled_from(["complete", "complete and claim", "fail", "fail", "cancelled", "give back", "crash"]),
+        what=st.sampled_from(ENDS),
         n=numbers,
         queue=st.sampled_from(QUEUES),
         retryable=st.booleans(),
@@ -315,7 +330,7 @@ class RecordMachine(RuleBasedStateMachine):
             self.ended(completed, Complete(grip.job_id, grip.fence, RESULT, doubtful))
         elif what == "complete and claim":
             self.complete_and_claim(grip, job, queue)
-        elif what == "fail":
+        elif what == "give up":
             failed = job and self.model.fail(job, FAULT, retryable=retryable, delay=delay, doubtful=doubtful)
             self.ended(failed, Fail(grip.job_id, grip.fence, FAULT, retryable, delay, doubtful))
         elif what == "cancelled":
