@@ -10,6 +10,9 @@ const EVENING = 0.65;
 /** From this aspect on a frame is too low for a picture of an alert above its words. */
 const FLAT = 2.2;
 
+/** Pause before a picture that did not come is asked for again. */
+const AGAIN_MS = 2000;
+
 const sides = ({ width, height }) => (width > 1 ? `${width}\u00a0×\u00a0${height}` : "");
 
 /** Frames of one job, the narrowest first for even rows. `open(platform)` is called when a ready picture is chosen. */
@@ -80,7 +83,7 @@ export class Frames {
     const alt = `${this.#places.fullLabel(frame.name)}: ${job.prompt}`;
     const picture = el("img", { class: "picture", src: image.url, alt, decoding: "async", loading: "lazy" });
     picture.addEventListener("load", () => this.#developed(frame, image.url));
-    picture.addEventListener("error", () => this.#lost(frame, image.url));
+    picture.addEventListener("error", () => this.#lost(frame, picture, image.url));
     const link = el("a", {
       class: "picture-link",
       href: image.url,
@@ -103,9 +106,17 @@ export class Frames {
     this.#dropProof(frame);
   }
 
-  #lost(frame, url) {
+  /** Gone for good only if the server says so; while it is away the picture is asked for again. */
+  async #lost(frame, picture, url) {
+    const status = await fetch(url, { method: "HEAD" }).then((answer) => answer.status, () => 0);
     if (frame.shown !== url) return;
-    this.#fail(frame, { code: "file_missing", message: "This file is no longer kept." });
+    if (status === 404 || status === 410) {
+      this.#fail(frame, { code: "file_missing", message: "This file is no longer kept." });
+    } else {
+      setTimeout(() => {
+        if (frame.shown === url) picture.src = url; // the same address set anew is a new request
+      }, AGAIN_MS);
+    }
   }
 
   #chosen(event, frame) {
