@@ -285,7 +285,7 @@ def main(arguments: list[str]) -> int:
         os.chdir(ROOT)
         if command in ("check", "lock"):
             return (check if command == "check" else lock)(venv, rest)
-        tests = "pytest -n auto --maxprocesses 8 --dist loadfile".split()  # tests of one file share servers
+        tests = ["pytest", "-n", "auto", "--maxprocesses", "8", "--dist", "loadfile"]  # tests of one file share servers
         tool = {"run": ["server"], "test": tests, "bench": ["bench"]}[command]
         return become([str(venv.python), "-m", *tool, *rest])
     except (SetupFailed, OSError) as failure:
