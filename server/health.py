@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Counts = dict[str, dict[str, int]]
 
-_NONE: Final = {"waiting": 0, "active": 0, "delayed": 0}
+_NONE: Final = {"waiting": 0, "active": 0, "delayed": 0, "blocked": 0}
 
 
 async def overview(request: Request[State]) -> Response:

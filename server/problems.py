@@ -36,6 +36,7 @@ STATUSES: Final[dict[str, HTTPStatus]] = {
     "conflict": HTTPStatus.CONFLICT,
     "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "too_many_jobs": HTTPStatus.TOO_MANY_REQUESTS,
+    "link_expired": HTTPStatus.GONE,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "database_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "storage_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
@@ -52,6 +53,8 @@ STATUSES: Final[dict[str, HTTPStatus]] = {
     "outcome_unknown": HTTPStatus.BAD_GATEWAY,
     "job_timeout": HTTPStatus.GATEWAY_TIMEOUT,
     "worker_lost": HTTPStatus.BAD_GATEWAY,
+    "expired": HTTPStatus.GATEWAY_TIMEOUT,
+    "dependency_failed": HTTPStatus.CONFLICT,
     "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
     "bad_configuration": HTTPStatus.INTERNAL_SERVER_ERROR,
 }

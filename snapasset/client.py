@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from snapasset.errors import InvalidInput, NotFound
+from snapasset.batch import parents_first, positions_of
+from snapasset.errors import BadConfiguration, InvalidInput, NotFound
 from snapasset.job import Job, Priority, new_id
 from snapasset.job_type import Access
-from snapasset.records.endings import Cancel, Retry
+from snapasset.records.endings import Cancel
 from snapasset.records.events import EventsAfter
-from snapasset.records.idempotency import SubmitOnce
+from snapasset.records.idempotency import SubmitOnce, Submitted
 from snapasset.records.jobs import FindJobs, GetJob
-from snapasset.records.submission import Submit
+from snapasset.records.revival import Retry
+from snapasset.records.schedules import PutSchedule, RemoveSchedule
+from snapasset.records.submission import Submit, SubmitAll
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from snapasset.database import Database
     from snapasset.event import Event
     from snapasset.job_type import Catalogue, Wire
-    from snapasset.records.idempotency import Once, Submitted
+    from snapasset.records.idempotency import Once
     from snapasset.settings import Settings
     from snapasset.switch import Switch
+
+SYSTEM: Final = "system"
+"""Who owns what schedules begin: no caller can be it."""
 
 _PRIORITY_CEILING = {Access.SESSION: Priority.NORMAL, Access.USER: Priority.HIGH, Access.ADMIN: Priority.CRITICAL}
 
@@ -29,14 +37,26 @@ _PRIORITY_CEILING = {Access.SESSION: Priority.NORMAL, Access.USER: Priority.HIGH
 class SubmitOptions:
     """How a job is to be run.
 
-    `priority` is clamped to what the caller may ask for, `attempts` to what the kind allows. `delay` is in seconds,
-    `run_at` in ms since the epoch; giving both is `InvalidInput`.
+    `priority` is clamped to what the caller may ask for, `attempts` to what the kind allows. `delay` and `ttl` are in
+    seconds, `run_at` in ms since the epoch; giving both `delay` and `run_at` is `InvalidInput`. `depends_on` names jobs of
+    the same owner, in a batch also its references.
     """
 
     priority: int = Priority.NORMAL
     attempts: int | None = None
     delay: float = 0.0
     run_at: int | None = None
+    ttl: float | None = None
+    depends_on: tuple[str, ...] = ()
+
+
+class Wanted(NamedTuple):
+    """One job that a caller wants. `ref` is what the others of its batch call it."""
+
+    kind: str
+    args: Wire
+    options: SubmitOptions
+    ref: str | None = None
 
 
 class JobClient:
@@ -53,7 +73,8 @@ class JobClient:
     ) -> Job:
         """Put a job into the record, then ring for it. When this returns, the job is safe.
 
-        Raises `UnknownKind`, `InvalidInput`, `TooManyJobs`.
+        Raises `UnknownKind`, `InvalidInput`, `TooManyJobs`, `DependencyFailed`, and `NotFound` for a generation that is
+        not the owner's.
         """
         job = await self._database.write(self._submission(kind, args, owner, access, options or SubmitOptions()))
         await self._ring(job)
@@ -74,8 +95,34 @@ class JobClient:
         Raises `KeyReused` when the key came with another request.
         """
         submission = self._submission(kind, args, owner, access, options or SubmitOptions())
-        submitted = await self._database.write(SubmitOnce(submission, once))
+        (submitted,) = await self._database.write(SubmitOnce(owner, submission, once))
         await self._ring(submitted.job)
+        return submitted
+
+    async def submit_all(
+        self, wanted: Sequence[Wanted], *, owner: str, access: Access, once: Once | None = None
+    ) -> list[Submitted]:
+        """Put several jobs into the record, all or none, and answer them in the order given.
+
+        One may depend on others by their `ref`, in any order but in no circle. Raises what `submit` raises; what is wrong
+        with one of them is told with its position, as `jobs.3.options.dependsOn.0`.
+        """
+        positions = positions_of([one.ref for one in wanted])
+        order = parents_first([one.options.depends_on for one in wanted], positions)
+        ids = [new_id() for _ in wanted]
+        submits: list[Submit] = []
+        for job_id, one in zip(ids, wanted, strict=True):
+            parents = tuple(ids[positions[name]] if name in positions else name for name in one.options.depends_on)
+            submit = self._submission(one.kind, one.args, owner, access, one.options)
+            submits.append(replace(submit, job_id=job_id, depends_on=parents))
+        batch = SubmitAll(tuple(submits), order)
+        if once is None:
+            jobs = await self._database.write(batch)
+            submitted = [Submitted(job, job.status, replayed=False) for job in jobs]
+        else:
+            submitted = await self._database.write(SubmitOnce(owner, batch, once))
+        for one in submitted:
+            await self._ring(one.job)
         return submitted
 
     async def get(self, job_id: str, *, owner: str) -> Job:
@@ -98,19 +145,43 @@ class JobClient:
         """Cancel at once what is not running, else ask for it. Raises `NotFound`, `Conflict` when it has ended."""
         return await self._database.write(Cancel(job_id, owner))
 
-    async def retry(self, job_id: str, *, owner: str, access: Access = Access.SESSION) -> Job:
-        """Begin a new run of a failed or cancelled job, then ring for it.
-
-        Raises `NotFound`, `Conflict` in any other state, `TooManyJobs`.
-        """
-        job = await self._database.write(Retry(job_id, owner, self._live_limit(access)))
+    async def retry(self, job_id: str, *, owner: str, access: Access = Access.SESSION, cascade: bool = False) -> Job:
+        """Begin a new run of a failed or cancelled job, then ring for it; see `records.revival.Retry`."""
+        job = await self._database.write(Retry(job_id, owner, self._live_limit(access), cascade))
         await self._ring(job)
         return job
+
+    async def keep_schedules(self) -> None:
+        """Bring the record's schedules up to what the kinds say. Raises `BadConfiguration` for one that is none."""
+        for job_type in self._catalogue:
+            for schedule in job_type.schedules:
+                schedule_id = f"{SYSTEM}:{job_type.kind}:{schedule.name}"
+                if schedule.cron is None:
+                    await self._database.write(RemoveSchedule(schedule_id))
+                    continue
+                put = PutSchedule(
+                    id=schedule_id,
+                    owner=SYSTEM,
+                    kind=job_type.kind,
+                    queue=job_type.queue,
+                    data=schedule.data.model_dump_json(),
+                    priority=Priority.LOW,
+                    attempts=job_type.attempts,
+                    cron=schedule.cron,
+                    zone=schedule.zone,
+                )
+                try:
+                    await self._database.write(put)
+                except InvalidInput as error:
+                    complaints = "; ".join(f"{field} {complaint}" for field, complaint in error.fields.items())
+                    raise BadConfiguration(f"The schedule of {job_type.kind} cannot be used: {complaints}.") from error
 
     def _submission(self, kind: str, args: Wire, owner: str, access: Access, options: SubmitOptions) -> Submit:
         job_type = self._catalogue.get(kind)
         if options.delay and options.run_at is not None:
             raise InvalidInput(fields={"options.runAt": "give either delay or runAt, not both"})
+        adds = job_type.generation == "existing"
+        existing: str | None = getattr(args, "generation_id", None) if adds else None
         return Submit(
             job_id=new_id(),
             kind=kind,
@@ -119,10 +190,13 @@ class JobClient:
             data=args.model_dump_json(),
             priority=min(options.priority, _PRIORITY_CEILING[access]),
             attempts=min(options.attempts or job_type.attempts, job_type.attempts),
-            generation_id=new_id() if job_type.generation else None,
+            generation_id=existing if adds else new_id() if job_type.generation == "new" else None,
             delay_ms=round(options.delay * 1000),
             run_at=options.run_at,
             live_limit=self._live_limit(access),
+            depends_on=options.depends_on,
+            ttl_ms=None if options.ttl is None else round(options.ttl * 1000),
+            adds=adds,
         )
 
     def _live_limit(self, access: Access) -> int | None:

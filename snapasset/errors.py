@@ -10,7 +10,8 @@
     │   ├── NotFound                    not_found
     │   ├── Conflict                    conflict                the record's state forbids it
     │   ├── KeyReused                   idempotency_key_reused  the same key came with another request
-    │   └── TooManyJobs                 too_many_jobs           the owner has too many unended jobs
+    │   ├── TooManyJobs                 too_many_jobs           the owner has too many unended jobs
+    │   └── LinkExpired                 link_expired            a signed address whose time is over
     ├── Unavailable                     a part of SnapAsset is away: try again
     │   ├── DatabaseUnavailable         database_unavailable
     │   └── StorageUnavailable          storage_unavailable
@@ -27,6 +28,8 @@
     │   └── OutcomeUnknown              outcome_unknown         paid call without an answer, twice
     ├── JobTimeout                      job_timeout             ran longer than its kind allows
     ├── WorkerLost                      worker_lost             the worker died, or fell silent, while it ran the job
+    ├── Expired                         expired                 not started within the time it was given
+    ├── DependencyFailed                dependency_failed       a job that it depends on has failed or was cancelled
     ├── ProcessorFailed                 internal_error          the kind's own code raised
     └── BadConfiguration                bad_configuration       names the variable, never its value
 
@@ -111,6 +114,11 @@ class TooManyJobs(Refused):
     code = "too_many_jobs"
     sentence = "Too many of your jobs have not ended yet."
     retryable = True
+
+
+class LinkExpired(Refused):
+    code = "link_expired"
+    sentence = "This link has expired; ask for the job or generation again to get a fresh one."
 
 
 class Unavailable(SnapAssetError):
@@ -207,6 +215,16 @@ class WorkerLost(SnapAssetError):
     retryable = True
 
 
+class Expired(SnapAssetError):
+    code = "expired"
+    sentence = "The job was not started within the time it was given."
+
+
+class DependencyFailed(SnapAssetError):
+    code = "dependency_failed"
+    sentence = "A job that this one depends on has failed or was cancelled."
+
+
 class ProcessorFailed(SnapAssetError):
     code = "internal_error"
     sentence = "The job failed because of an error in its own code."
@@ -216,3 +234,9 @@ class ProcessorFailed(SnapAssetError):
 class BadConfiguration(SnapAssetError):
     code = "bad_configuration"
     sentence = "The configuration is not usable."
+
+
+def wire_error(error: SnapAssetError) -> dict[str, object]:
+    """A named error as it stands in events and results: `{code, message, retryable}`."""
+    message = error.detail.encode(errors="replace").decode()  # half a surrogate pair would be refused by every encoder
+    return {"code": error.code, "message": message, "retryable": error.retryable}

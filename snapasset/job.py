@@ -40,6 +40,8 @@ class Job(NamedTuple):
     Times are milliseconds since the epoch by the database's clock; `progress` is 0 to 100; `data`, `result` and
     `error` are JSON texts in the wire's own spelling. `fence` rises whenever the right to work on the job changes
     hands; whoever holds an older one is refused. `run` counts the starts a user asked for, `attempt` those within it.
+    `depends_on` is the JSON list of the jobs that must complete first, `dependants` counts the jobs that wait for this
+    one; a job that is not running at `expires_at` fails.
     """
 
     id: str
@@ -67,6 +69,9 @@ class Job(NamedTuple):
     started_at: int | None
     finished_at: int | None
     updated_at: int
+    depends_on: str | None = None
+    dependants: int = 0
+    expires_at: int | None = None
 
     @property
     def ended(self) -> bool:

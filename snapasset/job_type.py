@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -48,6 +48,20 @@ R = TypeVar("R", bound=Wire)
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """When jobs of a kind begin by themselves.
+
+    `name` is unique within the kind and stored; `cron` is the five fields of crontab(5), read in the time zone `zone`
+    (an IANA name); `data` is what each job is given. Without `cron` it never fires.
+    """
+
+    name: str
+    cron: str | None
+    data: Wire
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
 class JobType(Generic[A, R]):
     """One kind of job.
 
@@ -60,7 +74,9 @@ class JobType(Generic[A, R]):
         attempts: how often it is tried within one run.
         timeout: seconds one attempt may take.
         access: who may submit it.
-        generation: whether a job of it makes a generation, whose id is given out with the job's.
+        generation: `new`: a job of it makes a generation, whose id is given out with the job's; `existing`: it adds to
+            the generation that its data names as `generation_id`, which must be its owner's.
+        schedules: when jobs of it begin by themselves, owned by the system.
     """
 
     kind: str
@@ -72,7 +88,8 @@ class JobType(Generic[A, R]):
     attempts: int = 3
     timeout: float = 600.0
     access: Access = Access.SESSION
-    generation: bool = False
+    generation: Literal["new", "existing"] | None = None
+    schedules: tuple[Schedule, ...] = ()
 
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -92,6 +109,8 @@ class Catalogue:
                 raise BadConfiguration(
                     f"the kind {job_type.kind!r} takes a field named options, which is the API's own"
                 )
+            if job_type.generation == "existing" and "generation_id" not in job_type.args.model_fields:
+                raise BadConfiguration(f"the kind {job_type.kind!r} adds to a generation and takes no generation_id")
             self._by_kind[job_type.kind] = job_type
 
     def __iter__(self) -> Iterator[JobType[Any, Any]]:

@@ -1,7 +1,7 @@
 """What time alone must cause. Runs in every process; there is no leader, and two of them do no harm.
 
-Each second: delayed jobs that are due become ready, jobs of dead or silent executors are taken back, and ready jobs
-that have no ring get one.
+Each second: schedules that are due fire, delayed jobs that are due become ready, jobs whose time to live is over fail,
+jobs of dead or silent executors are taken back, and ready jobs that have no ring get one.
 """
 
 from __future__ import annotations
@@ -10,11 +10,24 @@ import asyncio
 import logging
 import random
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from snapasset.database import Liveness
-from snapasset.errors import DatabaseUnavailable
-from snapasset.records.upkeep import PROMOTE_LIMIT, HeldJob, HeldJobs, NextDue, Promote, ReadyJobs, Reap, Touch
+from snapasset.errors import DatabaseUnavailable, Refused
+from snapasset.records.dependencies import BlockedAstray, MendBlocked
+from snapasset.records.schedules import DueSchedules, FireSchedule
+from snapasset.records.upkeep import (
+    PROMOTE_LIMIT,
+    Expire,
+    HeldJob,
+    HeldJobs,
+    NextDue,
+    NextExpiry,
+    Promote,
+    ReadyJobs,
+    Reap,
+    Touch,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +43,10 @@ _LATEST_SHARE = 0.2
 
 _SUSPECT_SHARE = 0.5
 """After this share of the lease in silence, each round proves that the record could have taken a beat."""
+
+
+_MEND_ROUNDS: Final = 5
+"""Looking for jobs that wait for nobody reads all that are blocked: not in each round."""
 
 
 class _Watched(NamedTuple):
@@ -50,6 +67,7 @@ class Reconciler:
         self._watched: dict[str, _Watched] = {}
         self._expected = 0.0
         self._database_away = False
+        self._rounds = 0
 
     async def run(self) -> None:
         """Do rounds until cancelled; the first at once, so that a restart finds its left-overs without delay."""
@@ -72,6 +90,9 @@ class Reconciler:
         """One round. Returns how many seconds to wait for the next: `pause`, or less when a job is due before."""
         try:
             await self._take_back(pause)
+            await self._fire()
+            await self._expire()
+            await self._mend()
             due = await self._promote()
             await self._ring()
         except DatabaseUnavailable:
@@ -88,6 +109,30 @@ class Reconciler:
             if len(promoted) == PROMOTE_LIMIT:
                 await self._ring()
         return due
+
+    async def _fire(self) -> None:
+        for schedule in await self._database.read(DueSchedules()):
+            try:
+                job = await self._database.write(FireSchedule(schedule))
+            except Refused as error:
+                # One that cannot fire, for a zone that is not known on this host, must not keep the others from it.
+                log.error("a schedule cannot fire", extra={"schedule": schedule.id, "error": error.detail})  # noqa: TRY400
+                continue
+            if job is not None:
+                log.info("a schedule has fired", extra={"schedule": schedule.id, "jobId": job.id, "queue": job.queue})
+
+    async def _expire(self) -> None:
+        due = await self._database.read(NextExpiry())
+        while due is not None and due <= 0:
+            expired = await self._database.write(Expire())
+            due = await self._database.read(NextExpiry()) if len(expired) == PROMOTE_LIMIT else None
+
+    async def _mend(self) -> None:
+        """Jobs that wait for nobody are seldom: two databases' commits crossed, or a process died between two."""
+        if self._rounds % _MEND_ROUNDS == 0 and await self._database.read(BlockedAstray()):
+            mended = await self._database.write(MendBlocked())
+            log.warning("jobs waited for others that had ended", extra={"jobs": len(mended)})
+        self._rounds += 1
 
     async def _take_back(self, pause: float) -> None:
         held = await self._database.read(HeldJobs())

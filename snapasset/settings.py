@@ -40,6 +40,16 @@ class Settings(BaseSettings):
         default=None, min_length=32, description="Signs stream tokens; unset: generated and kept in the data folder."
     )
 
+    admin_token: SecretStr | None = Field(
+        default=None, min_length=32, description="Whoever sends it as a bearer token is an admin; unset: nobody is."
+    )
+    platforms_file: Path | None = Field(
+        default=None, description="JSON file that changes the table of platforms; unset: the built-in one."
+    )
+    file_url_seconds: int = Field(
+        default=86_400, ge=60, le=7 * 86_400, description="How long the address of a file opens it for anybody."
+    )
+
     # What it says
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severity that is logged."
@@ -51,8 +61,14 @@ class Settings(BaseSettings):
     # What a caller may ask
     prompt_max_length: int = Field(default=4_000, ge=1, le=32_000, description="Longest prompt, in characters.")
     body_max_bytes: int = Field(default=65_536, ge=1_024, description="Largest request body, in bytes.")
+    batch_max_bytes: int = Field(default=1_000_000, ge=1_024, description="Largest body of a batch, in bytes.")
+    batch_max_jobs: int = Field(default=100, ge=1, le=1_000, description="Most jobs of one batch.")
     live_jobs_per_owner: int = Field(default=1_000, ge=1, description="Most jobs of one owner that have not ended.")
     delay_max_seconds: int = Field(default=30 * 86_400, ge=0, description="Furthest a job may be put off.")
+    ttl_max_seconds: int = Field(default=30 * 86_400, ge=1, description="Longest time to live of a job.")
+    wait_max_seconds: int = Field(
+        default=60, ge=0, description="How long a POST may wait for the end of its job when asked to."
+    )
     request_seconds: float = Field(default=15.0, gt=0, description="How long a request may take to arrive whole.")
 
     # How jobs run
@@ -77,6 +93,19 @@ class Settings(BaseSettings):
         default=2.0, ge=0, description="How long one ring goes on claiming while work waits."
     )
     ring_seconds: float = Field(default=0.25, gt=0, description="How long a submit waits for its ring to be taken.")
+
+    # What is kept, and for how long; of an age and a count, the one that keeps more counts
+    keep_completed_hours: float = Field(default=24.0, ge=0, description="How long a completed job is kept.")
+    keep_completed_jobs: int = Field(default=100, ge=0, description="How many completed jobs of a kind are kept.")
+    keep_failed_days: float = Field(default=7.0, ge=0, description="How long a failed or cancelled job is kept.")
+    keep_failed_jobs: int = Field(default=200, ge=0, description="How many of those of a kind are kept.")
+    keep_failed_files_days: float = Field(
+        default=30.0, ge=0, description="How long the pictures of a failed generation are kept."
+    )
+    cleanup_cron: str = Field(
+        default="0 2 * * *", description="When old files and jobs are removed, as in crontab(5); off: never."
+    )
+    cleanup_zone: str = Field(default="UTC", description="Time zone of CLEANUP_CRON, an IANA name.")
 
     # Health
     health_seconds: float = Field(

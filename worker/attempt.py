@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic import ValidationError
 
-from snapasset.errors import InvalidInput, JobTimeout, OutcomeUnknown, ProcessorFailed, SnapAssetError
+from snapasset.errors import InvalidInput, JobTimeout, OutcomeUnknown, ProcessorFailed, SnapAssetError, wire_error
 from snapasset.records.endings import Complete, EndCancelled, Fail
-from worker.context import CancelNoticed, JobContext, JobLost, Stopped, own_fault, wire_error
+from worker.context import CancelNoticed, JobContext, JobLost, Stopped, own_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

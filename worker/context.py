@@ -10,7 +10,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
-from snapasset.errors import AnswerLost, OutcomeUnknown, ProcessorFailed, ProviderError, Refused
+from snapasset.errors import AnswerLost, OutcomeUnknown, ProcessorFailed, ProviderError, Refused, wire_error
 from snapasset.event import Event, tick
 from snapasset.job_type import Wire
 from snapasset.records.steps import FailStep, FinishStep, SavePaidStep, StartStep
@@ -53,12 +53,6 @@ class JobLost(Stopped):
     """The job is someone else's now: whatever this executor did would be refused."""
 
 
-def wire_error(error: SnapAssetError) -> dict[str, object]:
-    """A named error as it stands in events and results: `{code, message, retryable}`."""
-    message = error.detail.encode(errors="replace").decode()  # half a surrogate pair would be refused by every encoder
-    return {"code": error.code, "message": message, "retryable": error.retryable}
-
-
 def own_fault(error: BaseException) -> ProcessorFailed:
     """An error of a kind's own code as a named one. Its type is told and its text is not: that may hold anything."""
     return ProcessorFailed(f"{ProcessorFailed.sentence} ({type(error).__name__})")
@@ -72,6 +66,7 @@ class Step:
         self._name = name
         self._span = span
         self.files: list[FileRow] = []
+        self.made: str | None = None
 
     def tick(self, fraction: float) -> None:
         """Tell how much of this step is done, 0 to 1. News only: call it as often as you like, from the event loop."""
@@ -81,6 +76,10 @@ class Step:
     def keep(self, file: FileRow) -> None:
         """Enter a file, already in the storage, into the record together with the step's output."""
         self.files.append(file)
+
+    def describe(self, made: Wire) -> None:
+        """Write down with the generation, which outlives its job, how it came to be; together with the step's output."""
+        self.made = made.model_dump_json()
 
 
 class JobContext(Generic[A]):
@@ -230,11 +229,11 @@ class JobContext(Generic[A]):
 
     async def _save(self, step: Step, name: str, result: Wire) -> bool | None:
         """Write down what a step has made. Returns whether cancelling was asked for, None if the job is not held."""
-        text, files = result.model_dump_json(), tuple(step.files)
+        text, kept = result.model_dump_json(), (tuple(step.files), step.made)
         self._drop_tick()
-        held = await self._persist(FinishStep(self.job.id, self.job.fence, name, text, self.progress, files))
+        held = await self._persist(FinishStep(self.job.id, self.job.fence, name, text, self.progress, *kept))
         if held is None and name in self.paid_calls:
-            await self._persist(SavePaidStep(self.job.id, self.job.run, name, text, files))
+            await self._persist(SavePaidStep(self.job.id, self.job.run, name, text, *kept))
         self.paid_calls.pop(name, None)
         self._done[name] = text
         return held

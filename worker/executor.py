@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from snapasset.database import Both, Liveness
 from snapasset.errors import BadConfiguration, DatabaseUnavailable, SnapAssetError
 from snapasset.records.claims import Beat, Claim, GiveBack
+from snapasset.records.dependencies import ReadyDependants
 from snapasset.records.steps import DoneSteps
 from snapasset.records.upkeep import ReadyJobs
 from worker.attempt import UNWIND_SECONDS, Attempt
@@ -160,9 +161,11 @@ class Executor:
     async def _end(self, ending: Write[Job | None], queue: str, until: float) -> Job | None:
         """Write down how a job ended and, in the same commit, claim the next one while there is time."""
         if self._stopping or time.monotonic() >= until:
-            await self.persist(ending)
-            return None
-        _, claimed = await self.persist(Both(ending, self._claims[queue]))
+            ended, claimed = await self.persist(ending), None
+        else:
+            ended, claimed = await self.persist(Both(ending, self._claims[queue]))
+        if ended is not None and ended.dependants:
+            await self._ring_dependants(ended)
         return claimed
 
     def _forget(self, attempt: Attempt) -> None:
@@ -185,6 +188,12 @@ class Executor:
         with contextlib.suppress(DatabaseUnavailable):
             for job in await self._database.read(ReadyJobs(queue, 1)):
                 await self._switch.ring(queue, job.id, job.kind, job.fence)
+
+    async def _ring_dependants(self, parent: Job) -> None:
+        """Ring for the jobs that waited for this one: they may be of another queue, which nobody looks into now."""
+        with contextlib.suppress(DatabaseUnavailable):
+            for job in await self._database.read(ReadyDependants(parent.id)):
+                await self._switch.ring(job.queue, job.id, job.kind, job.fence)
 
     # --- the heart
 

@@ -9,6 +9,7 @@ from snapasset.database import Statement, Write
 from snapasset.event import FINAL, UPDATE, tell
 from snapasset.job import Job, Status
 from snapasset.records.jobs import COLUMNS, first_job
+from snapasset.records.settling import settle
 from snapasset.records.steps import MARK_DOUBTFUL
 
 if TYPE_CHECKING:
@@ -85,5 +86,8 @@ class GiveBack(Write[Job | None]):
         job = first_job(rows)
         if job is not None:
             yield Statement(MARK_DOUBTFUL, (job.id, job.run))
-            yield tell(job, FINAL if job.status == Status.CANCELLED else UPDATE)
+            if job.status == Status.CANCELLED:
+                yield from settle(job, tell(job, FINAL))
+            else:
+                yield tell(job, UPDATE)
         return job

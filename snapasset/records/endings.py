@@ -1,4 +1,4 @@
-"""T5, T6, T8, T9 and T10: how a run of a job ends, and how a new one begins."""
+"""T5, T6, T8 and T9: how a run of a job ends."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from snapasset.database import Statement, Write
 from snapasset.errors import Conflict, NotFound
-from snapasset.event import ERROR, FINAL, UPDATE, Event, iso, tell
+from snapasset.event import ERROR, FINAL, UPDATE, iso, tell
 from snapasset.job import Job, Status
 from snapasset.records.jobs import COLUMNS, first_job
+from snapasset.records.settling import settle
 from snapasset.records.steps import MARK_DOUBTFUL
-from snapasset.records.submission import keep_to_limit, rank_offset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ class Complete(Write[Job | None]):
         if job is not None:
             if self.doubtful:
                 yield Statement(MARK_DOUBTFUL, (job.id, job.run))
-            yield tell(job, FINAL, ready={"result": self.result})
+            yield from settle(job, tell(job, FINAL, ready={"result": self.result}))
         return job
 
 
@@ -84,16 +84,17 @@ class Fail(Write[Job | None]):
             "WHERE job_id = $1 AND run = $2 AND state = 'started'",
             (job.id, job.run, error),
         )
-        yield tell_failure(job, self.error)
+        yield from tell_failure(job, self.error)
         return job
 
 
-def tell_failure(job: Job, error: Mapping[str, Any]) -> Event:
-    """The event of a failed attempt: `error` with what happens next, or the run's `final`."""
+def tell_failure(job: Job, error: Mapping[str, Any]) -> Steps[None]:
+    """Tell that an attempt has failed: `error` with what happens next, or the run's `final` with all that follows."""
     if job.ended:
-        return tell(job, FINAL, {"error": dict(error)} if job.status == Status.FAILED else None)
+        yield from settle(job, tell(job, FINAL, {"error": dict(error)} if job.status == Status.FAILED else None))
+        return
     next_at = iso(job.due_at if job.due_at is not None else job.updated_at)
-    return tell(job, ERROR, {**error, "nextAttemptAt": next_at})
+    yield tell(job, ERROR, {**error, "nextAttemptAt": next_at})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class EndCancelled(Write[Job | None]):
         job = first_job(rows)
         if job is not None:
             yield Statement(MARK_DOUBTFUL, (job.id, job.run))  # a paid step beside the one that noticed
-            yield tell(job, FINAL)
+            yield from settle(job, tell(job, FINAL))
         return job
 
 
@@ -136,7 +137,7 @@ class Cancel(Write[Job]):
         )
         job = first_job(rows)
         if job is not None:
-            yield tell(job, FINAL)
+            yield from settle(job, tell(job, FINAL))
             return job
         rows = yield Statement(
             "UPDATE jobs SET cancel_requested = 1, seq = seq + 1, updated_at = now_ms() WHERE id = $1 AND owner = $2 "
@@ -147,42 +148,14 @@ class Cancel(Write[Job]):
         if job is not None:
             yield tell(job, UPDATE)
             return job
-        job = yield from _owned(self.job_id, self.owner)
+        job = yield from owned_job(self.job_id, self.owner)
         if job.ended:
             raise Conflict(f"The job has ended already: it is {job.status}.")
         return job
 
 
-@dataclass(frozen=True, slots=True)
-class Retry(Write[Job]):
-    """Begin a new run of an owner's failed or cancelled job; steps that are done stay done.
-
-    Raises `NotFound`, `Conflict` when the job is in another state, or `TooManyJobs` as a submit does.
-    """
-
-    job_id: str
-    owner: str
-    live_limit: int | None = None
-
-    def steps(self) -> Steps[Job]:
-        job = yield from _owned(self.job_id, self.owner)
-        if job.status in (Status.FAILED, Status.CANCELLED):
-            yield from keep_to_limit(self.owner, self.live_limit)
-        rows = yield Statement(
-            "UPDATE jobs SET status = 'waiting', run = run + 1, attempt = 0, result = NULL, error = NULL, step = NULL, "
-            "progress = 0, cancel_requested = 0, finished_at = NULL, started_at = NULL, seq = seq + 1, "
-            "rank = now_ms() - $2, updated_at = now_ms() "
-            f"WHERE id = $1 AND status IN ('failed', 'cancelled') RETURNING {COLUMNS}",
-            (self.job_id, rank_offset(job.priority)),
-        )
-        fresh = first_job(rows)
-        if fresh is None:
-            raise Conflict(f"Only a failed or cancelled job can be tried again: this one is {job.status}.")
-        yield tell(fresh, UPDATE)
-        return fresh
-
-
-def _owned(job_id: str, owner: str) -> Steps[Job]:
+def owned_job(job_id: str, owner: str) -> Steps[Job]:
+    """One of the owner's jobs. Raises `NotFound`."""
     rows = yield Statement(f"SELECT {COLUMNS} FROM jobs WHERE id = $1 AND owner = $2", (job_id, owner))
     job = first_job(rows)
     if job is None:

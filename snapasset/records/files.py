@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class FileRow:
     """A stored file about to enter the record with the step that made it.
 
-    `role` says what it is to its generation (`master`, `rendition`), `name` which one (a platform's name); width and
-    height are in pixels, size in bytes.
+    `role` says what it is to its generation (`master`, `rendition`, `thumbnail`), `name` which one (a platform's name);
+    width and height are in pixels, size in bytes; `details` is a JSON object with whatever else its kind tells of it.
     """
 
     id: str
@@ -28,12 +28,14 @@ class FileRow:
     size: int
     width: int | None = None
     height: int | None = None
+    details: str | None = None
 
     def insert(self, job: Job) -> Statement:
         """The statement that files it under `job`; harmless when a commit whose answer was lost is sent again."""
         return Statement(
             "INSERT INTO files (id, owner, job_id, generation_id, role, name, key, content_type, size, width, height, "
-            "created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING",
+            "created_at, details) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
+            "ON CONFLICT (id) DO NOTHING",
             (
                 self.id,
                 job.owner,
@@ -47,6 +49,7 @@ class FileRow:
                 self.width,
                 self.height,
                 job.updated_at,
+                self.details,
             ),
         )
 
@@ -62,13 +65,18 @@ class OwnedFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GetFile(Read[OwnedFile | None]):
-    """An owner's file by its id; None for a missing one and for a stranger's."""
+    """A file by its id; with `owner` set, only if it is theirs. None for one whose generation is being removed."""
 
     file_id: str
-    owner: str
+    owner: str | None = None
 
     def steps(self) -> Steps[OwnedFile | None]:
-        rows = yield Statement(
-            "SELECT key, name, content_type, size FROM files WHERE id = $1 AND owner = $2", (self.file_id, self.owner)
+        sql = (
+            "SELECT key, name, content_type, size FROM files WHERE id = $1 AND NOT EXISTS "
+            "(SELECT 1 FROM generations WHERE id = files.generation_id AND condemned_at IS NOT NULL)"
         )
+        if self.owner is None:
+            rows = yield Statement(sql, (self.file_id,))
+        else:
+            rows = yield Statement(f"{sql} AND owner = $2", (self.file_id, self.owner))
         return OwnedFile._make(rows[0]) if rows else None

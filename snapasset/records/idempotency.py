@@ -1,11 +1,12 @@
-"""Submissions that may be sent again: a key of the caller's choice makes one job, however often it arrives.
+"""Submissions that may be sent again: a key of the caller's choice makes its jobs once, however often it arrives.
 
-The key is looked up and kept in the commit that makes the job, so fifty requests at once make one job, and one whose
+The key is looked up and kept in the commit that makes them, so fifty requests at once make one job, and one whose
 answer was lost finds it. (IETF draft, The Idempotency-Key HTTP Header Field.)
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +17,7 @@ from snapasset.records.jobs import COLUMNS, first_job
 if TYPE_CHECKING:
     from snapasset.database import Steps
     from snapasset.job import Job
-    from snapasset.records.submission import Submit
+    from snapasset.records.submission import Submit, SubmitAll
 
 
 class Once(NamedTuple):
@@ -35,32 +36,46 @@ class Submitted(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class SubmitOnce(Write[Submitted]):
-    """Carry out `submit` unless its owner's key has made a job before; then return that job.
+class SubmitOnce(Write[list[Submitted]]):
+    """Carry out `submit` unless its owner's key has made jobs before; then return those jobs, in the same order.
 
     Raises `KeyReused` when the key came with another request before, and what `submit` raises.
     """
 
-    submit: Submit
+    owner: str
+    submit: Submit | SubmitAll
     once: Once
 
-    def steps(self) -> Steps[Submitted]:
-        owner = self.submit.owner
+    def steps(self) -> Steps[list[Submitted]]:
         known = yield Statement(
-            "SELECT fingerprint, job_id, status FROM idempotency WHERE owner = $1 AND key = $2", (owner, self.once.key)
+            "SELECT fingerprint, job_id, status, jobs FROM idempotency WHERE owner = $1 AND key = $2",
+            (self.owner, self.once.key),
         )
         if known:
-            fingerprint, job_id, status = known[0]
+            fingerprint, job_id, status, several = known[0]
             if fingerprint != self.once.fingerprint:
                 raise KeyReused
-            job = first_job((yield Statement(f"SELECT {COLUMNS} FROM jobs WHERE id = $1", (job_id,))))
-            if job is not None:
-                return Submitted(job, status, replayed=True)
-        job = yield from self.submit.steps()
+            replayed = yield from _replay(json.loads(several) if several else [[job_id, status]])
+            if replayed:
+                return replayed
+        made = yield from self.submit.steps()
+        jobs = made if isinstance(made, list) else [made]
+        several = json.dumps([[job.id, job.status] for job in jobs]) if isinstance(made, list) else None
         yield Statement(
-            "INSERT INTO idempotency (owner, key, fingerprint, job_id, status, created_at) "
-            "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (owner, key) DO UPDATE SET "
-            "job_id = excluded.job_id, status = excluded.status, created_at = excluded.created_at",
-            (owner, *self.once, job.id, job.status, job.created_at),
+            "INSERT INTO idempotency (owner, key, fingerprint, job_id, status, created_at, jobs) "
+            "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (owner, key) DO UPDATE SET "
+            "job_id = excluded.job_id, status = excluded.status, created_at = excluded.created_at, jobs = excluded.jobs",
+            (self.owner, *self.once, jobs[0].id, jobs[0].status, jobs[0].created_at, several),
         )
-        return Submitted(job, job.status, replayed=False)
+        return [Submitted(job, job.status, replayed=False) for job in jobs]
+
+
+def _replay(made: list[list[str]]) -> Steps[list[Submitted]]:
+    """The jobs of an earlier answer; none when one of them has been cleaned up since: then the key is free again."""
+    found: list[Submitted] = []
+    for job_id, status in made:
+        job = first_job((yield Statement(f"SELECT {COLUMNS} FROM jobs WHERE id = $1", (job_id,))))
+        if job is None:
+            return []
+        found.append(Submitted(job, status, replayed=True))
+    return found

@@ -15,6 +15,7 @@ COLUMNS: Final = ", ".join(Job._fields)
 """The columns of `jobs` that make a `Job`, in its order; `rank` is the claim's alone and is left out."""
 
 _FIND_LIMIT: Final = 200
+_UNENDED: Final = ("waiting", "delayed", "blocked", "active")
 
 
 def first_job(rows: list[Row]) -> Job | None:
@@ -82,13 +83,13 @@ class FindJobs(Read[list[Job]]):
 
 @dataclass(frozen=True, slots=True)
 class CountByQueue(Read[dict[str, dict[str, int]]]):
-    """For each queue that has any: how many of its jobs are waiting, delayed, active."""
+    """For each queue that has any: how many of its jobs are waiting, delayed, blocked, active."""
 
     def steps(self) -> Steps[dict[str, dict[str, int]]]:
         counts: dict[str, dict[str, int]] = {}
         # One statement a status: each has an index of its own that holds only such rows.
-        for status in ("waiting", "delayed", "active"):
+        for status in _UNENDED:
             rows = yield Statement(f"SELECT queue, count(*) FROM jobs WHERE status = '{status}' GROUP BY queue")
             for queue, count in rows:
-                counts.setdefault(queue, {"waiting": 0, "delayed": 0, "active": 0})[status] = count
+                counts.setdefault(queue, dict.fromkeys(_UNENDED, 0))[status] = count
         return counts

@@ -81,8 +81,9 @@ class StartStep(Write[StartedStep | None]):
 class FinishStep(Write[bool | None]):
     """Write down a step's output and the files it made, in one commit.
 
-    `output` is a JSON text: it goes into the event, and is what the step returns when the job runs again. Returns
-    whether cancelling was asked for; None, and nothing is written, when the job is someone else's now.
+    `output` is a JSON text: it goes into the event, and is what the step returns when the job runs again. `made` is one
+    as well: how the job's generation came to be, which is kept with the generation. Returns whether cancelling was asked
+    for; None, and nothing is written, when the job is someone else's now.
     """
 
     job_id: str
@@ -91,6 +92,7 @@ class FinishStep(Write[bool | None]):
     output: str
     progress: float
     files: tuple[FileRow, ...] = ()
+    made: str | None = None
 
     def steps(self) -> Steps[bool | None]:
         job = yield from _move(self.job_id, self.fence, self.step, self.progress)
@@ -101,8 +103,7 @@ class FinishStep(Write[bool | None]):
             "WHERE job_id = $1 AND run = $2 AND step = $3",
             (self.job_id, job.run, self.step, self.output),
         )
-        for file in self.files:
-            yield file.insert(job)
+        yield from _keep(job, self.files, self.made)
         yield tell(job, UPDATE, {"state": StepState.DONE}, ready={"output": self.output})
         return bool(job.cancel_requested)
 
@@ -119,6 +120,7 @@ class SavePaidStep(Write[None]):
     step: str
     output: str
     files: tuple[FileRow, ...]
+    made: str | None = None
 
     def steps(self) -> Steps[None]:
         rows = yield Statement(
@@ -129,8 +131,7 @@ class SavePaidStep(Write[None]):
         if rows:
             job = first_job((yield Statement(f"SELECT {COLUMNS} FROM jobs WHERE id = $1", (self.job_id,))))
             if job is not None:
-                for file in self.files:
-                    yield file.insert(job)
+                yield from _keep(job, self.files, self.made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,3 +179,11 @@ def _move(job_id: str, fence: int, step: str, progress: float) -> Steps[Job | No
         (job_id, fence, step, progress),
     )
     return first_job(rows)
+
+
+def _keep(job: Job, files: tuple[FileRow, ...], made: str | None) -> Steps[None]:
+    """File what a step has made."""
+    for file in files:
+        yield file.insert(job)
+    if made is not None and job.generation_id is not None:
+        yield Statement("UPDATE generations SET made = $2 WHERE id = $1", (job.generation_id, made))

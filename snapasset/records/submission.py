@@ -1,44 +1,33 @@
-"""T0: a job enters the record."""
+"""T0: a job enters the record, alone or with others."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from snapasset.database import Statement, Write
-from snapasset.errors import TooManyJobs
+from snapasset.errors import InvalidInput, NotFound, TooManyJobs
 from snapasset.event import UPDATE, tell
-from snapasset.job import Job, Priority
+from snapasset.job import Job
+from snapasset.records.dependencies import note_parents, take_parents
 from snapasset.records.jobs import COLUMNS, first_job
+from snapasset.records.rank import rank_offset
 
 if TYPE_CHECKING:
     from snapasset.database import Steps
 
-AGEING_MS: Final = 60_000
-"""Waiting this long is worth one level of priority: a high job (5) passes normal ones up to five minutes older."""
 
-_CRITICAL_MS: Final = 10**13
-"""Added once for critical jobs: further than any two dates, so that no waiting ever catches up with them."""
-
-
-def rank_offset(priority: int) -> int:
-    """What to take from the time a job became ready to get its rank; the lowest rank is claimed first.
-
-    A rank never changes while a job waits: time passes for all ranks alike, so older jobs age by themselves.
-    """
-    return priority * AGEING_MS + (_CRITICAL_MS if priority >= Priority.CRITICAL else 0)
-
-
-def keep_to_limit(owner: str, live_limit: int | None) -> Steps[None]:
-    """Refuse with `TooManyJobs` when the owner has `live_limit` jobs that have not ended; None is no limit."""
+def keep_to_limit(owner: str, live_limit: int | None, more: int = 1) -> Steps[None]:
+    """Refuse with `TooManyJobs` when `more` jobs would bring the owner above `live_limit` unended ones; None: no limit."""
     if live_limit is None:
         return
     ((live,),) = yield Statement(
         "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE owner = $1 AND finished_at IS NULL LIMIT $2) AS live",
         (owner, live_limit),
     )
-    if live >= live_limit:
-        raise TooManyJobs(f"{live} of your jobs have not ended yet, and that is the most.")
+    if live + more > live_limit:
+        raise TooManyJobs(f"{live} of your jobs have not ended yet, and the most is {live_limit}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +36,9 @@ class Submit(Write[Job]):
 
     `delay_ms` counts from the database's now, `run_at` is ms since the epoch; at most one of them is given. A time in
     the past means at once. `live_limit` bounds the jobs of one owner that have not ended; one more is `TooManyJobs`.
+    `depends_on` names jobs of the same owner that must complete first: `InvalidInput` for one that is none of them,
+    `DependencyFailed` for one that has ended badly. `ttl_ms` after it was to start, a job that is not running fails.
+    `generation_id` names a generation to be made, or one of the owner's that the job `adds` to: else `NotFound`.
     """
 
     job_id: str
@@ -60,14 +52,26 @@ class Submit(Write[Job]):
     delay_ms: int = 0
     run_at: int | None = None
     live_limit: int | None = None
+    depends_on: tuple[str, ...] = ()
+    ttl_ms: int | None = None
+    adds: bool = False
 
     def steps(self) -> Steps[Job]:
         yield from keep_to_limit(self.owner, self.live_limit)
+        return (yield from self.insert())
+
+    def insert(self) -> Steps[Job]:
+        """Put the job in without asking for the owner's limit."""
+        if self.adds:
+            yield from self._find_generation()
+        blockers = yield from take_parents(self.owner, self.depends_on)
         rows = yield Statement(
             "INSERT INTO jobs (id, kind, queue, owner, data, priority, attempts, generation_id, status, rank, due_at, "
-            "created_at, updated_at) "
-            "SELECT $1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN due > now THEN 'delayed' ELSE 'waiting' END, "
-            "CASE WHEN due > now THEN due ELSE now END - $9, CASE WHEN due > now THEN due END, now, now "
+            "created_at, updated_at, depends_on, blockers, ttl, expires_at) "
+            "SELECT $1, $2, $3, $4, $5, $6, $7, $8, "
+            "CASE WHEN $13 > 0 THEN 'blocked' WHEN due > now THEN 'delayed' ELSE 'waiting' END, "
+            "CASE WHEN due > now THEN due ELSE now END - $9, CASE WHEN due > now THEN due END, now, now, $12, $13, $14, "
+            "CASE WHEN due > now THEN due ELSE now END + $14 "
             f"FROM (SELECT now_ms() AS now, coalesce($10, now_ms() + $11) AS due) AS clock RETURNING {COLUMNS}",
             (
                 self.job_id,
@@ -81,14 +85,50 @@ class Submit(Write[Job]):
                 rank_offset(self.priority),
                 self.run_at,
                 self.delay_ms,
+                json.dumps(self.depends_on) if self.depends_on else None,
+                blockers,
+                self.ttl_ms,
             ),
         )
         job = first_job(rows)
         assert job is not None  # an INSERT that did not raise returns its row
-        if self.generation_id is not None:
+        yield from note_parents(self.job_id, self.depends_on)
+        if self.generation_id is not None and not self.adds:
             yield Statement(
                 "INSERT INTO generations (id, owner, job_id, request, created_at) VALUES ($1, $2, $3, $4, $5)",
                 (self.generation_id, self.owner, self.job_id, self.data, job.created_at),
             )
         yield tell(job, UPDATE, {"kind": job.kind})
         return job
+
+    def _find_generation(self) -> Steps[None]:
+        found = yield Statement(
+            "SELECT 1 FROM generations WHERE id = $1 AND owner = $2 AND condemned_at IS NULL",
+            (self.generation_id, self.owner),
+        )
+        if not found:
+            raise NotFound("There is no such generation.")
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitAll(Write[list[Job]]):
+    """Put several jobs of one owner into the record, all or none; they come back in the order given.
+
+    `order` are the positions in which they are put in: each after those of them that it depends on. What is wrong with one
+    of them is told with its position, as `jobs.3.options.dependsOn.0`.
+    """
+
+    submits: tuple[Submit, ...]
+    order: tuple[int, ...]
+
+    def steps(self) -> Steps[list[Job]]:
+        first = self.submits[0]
+        yield from keep_to_limit(first.owner, first.live_limit, len(self.submits))
+        jobs: dict[int, Job] = {}
+        for position in self.order:
+            try:
+                jobs[position] = yield from self.submits[position].insert()
+            except InvalidInput as error:
+                fields = {f"jobs.{position}.{field}": complaint for field, complaint in error.fields.items()}
+                raise type(error)(error.detail, fields) from None
+        return [jobs[position] for position in range(len(self.submits))]

@@ -1,4 +1,4 @@
-"""T7 and T11: what time alone causes. Done by whichever process is first; the others find nothing to do."""
+"""T7, T11 and T15: what time alone causes. Done by whichever process is first; the others find nothing to do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from snapasset.database import Read, Statement, Write
-from snapasset.errors import WorkerLost
+from snapasset.errors import Expired, WorkerLost, wire_error
 from snapasset.event import UPDATE, tell
 from snapasset.job import Job
 from snapasset.records.endings import tell_failure
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from snapasset.database import Steps
 
 PROMOTE_LIMIT: Final = 200
-"""Most delayed jobs made ready in one commit: a flood of them must not hold up other changes."""
+"""Most delayed jobs made ready, or jobs expired, in one commit: a flood of them must not hold up other changes."""
+
+
+_MAY_EXPIRE: Final = "expires_at IS NOT NULL AND finished_at IS NULL AND status IN ('waiting', 'delayed', 'blocked')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,34 @@ class Promote(Write[list[Job]]):
         jobs = [Job._make(row) for row in rows]
         for job in jobs:
             yield tell(job, UPDATE)
+        return jobs
+
+
+@dataclass(frozen=True, slots=True)
+class NextExpiry(Read[int | None]):
+    """In how many ms (0 or less: now) the time to live of the next job that is not running is over; None: of none."""
+
+    def steps(self) -> Steps[int | None]:
+        ((due,),) = yield Statement(f"SELECT min(expires_at) - now_ms() FROM jobs WHERE {_MAY_EXPIRE}")
+        return due
+
+
+@dataclass(frozen=True, slots=True)
+class Expire(Write[list[Job]]):
+    """Fail the jobs that are not running although their time to live is over, at most `PROMOTE_LIMIT` of them."""
+
+    def steps(self) -> Steps[list[Job]]:
+        error = wire_error(Expired())
+        rows = yield Statement(
+            "UPDATE jobs SET status = 'failed', error = $1, due_at = NULL, fence = fence + 1, seq = seq + 1, "
+            "finished_at = now_ms(), updated_at = now_ms() "
+            f"WHERE id IN (SELECT id FROM jobs WHERE {_MAY_EXPIRE} AND expires_at <= now_ms() "
+            f"ORDER BY expires_at LIMIT $2) AND {_MAY_EXPIRE} RETURNING {COLUMNS}",
+            (json.dumps(error), PROMOTE_LIMIT),
+        )
+        jobs = [Job._make(row) for row in rows]
+        for job in jobs:
+            yield from tell_failure(job, error)
         return jobs
 
 
@@ -76,7 +107,7 @@ class Reap(Write[Job | None]):
 
     def steps(self) -> Steps[Job | None]:
         lost = WorkerLost()
-        error = {"code": lost.code, "message": lost.sentence, "retryable": lost.retryable}
+        error = wire_error(lost)
         rows = yield Statement(
             "UPDATE jobs SET status = CASE WHEN cancel_requested = 1 THEN 'cancelled' "
             "WHEN attempt < attempts THEN 'waiting' ELSE 'failed' END, "
@@ -88,7 +119,7 @@ class Reap(Write[Job | None]):
         job = first_job(rows)
         if job is not None:
             yield Statement(MARK_DOUBTFUL, (job.id, job.run))
-            yield tell_failure(job, error)
+            yield from tell_failure(job, error)
         return job
 
 

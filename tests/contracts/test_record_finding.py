@@ -122,6 +122,6 @@ async def test_each_queue_is_counted(database: Database) -> None:
     job = await claimed(database)
     await database.write(Complete(job.id, job.fence, "{}"))
     assert await database.read(CountByQueue()) == {
-        QUEUE: {"waiting": 1, "delayed": 0, "active": 1},
-        "chores": {"waiting": 0, "delayed": 1, "active": 0},
+        QUEUE: {"waiting": 1, "delayed": 0, "blocked": 0, "active": 1},
+        "chores": {"waiting": 0, "delayed": 1, "blocked": 0, "active": 0},
     }

@@ -11,8 +11,9 @@ from snapasset.errors import Conflict, NotFound
 from snapasset.event import Event, iso
 from snapasset.job import new_id
 from snapasset.records.claims import Beat, GiveBack
-from snapasset.records.endings import Cancel, Complete, EndCancelled, Fail, Retry
+from snapasset.records.endings import Cancel, Complete, EndCancelled, Fail
 from snapasset.records.events import EventsAfter
+from snapasset.records.revival import Retry
 from snapasset.records.steps import FailStep, FinishStep, StartStep
 from snapasset.records.upkeep import HeldJob, HeldJobs, Promote, Reap
 from tests.contracts.record_backends import Look

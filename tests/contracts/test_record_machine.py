@@ -28,7 +28,8 @@ from snapasset.database import Both, Read, Write
 from snapasset.errors import Conflict, NotFound, SnapAssetError, TooManyJobs
 from snapasset.job import ENDED, Job, new_id
 from snapasset.records.claims import Beat, Claim, GiveBack
-from snapasset.records.endings import Cancel, Complete, EndCancelled, Fail, Retry
+from snapasset.records.endings import Cancel, Complete, EndCancelled, Fail
+from snapasset.records.revival import Retry
 from snapasset.records.steps import DoneSteps, FailStep, FinishStep, SavePaidStep, StartedStep, StartStep
 from snapasset.records.submission import Submit
 from snapasset.records.upkeep import HeldJob, HeldJobs, Promote, Reap

@@ -9,8 +9,9 @@ import pytest
 
 from snapasset.errors import TooManyJobs
 from snapasset.records.claims import Claim, GiveBack
-from snapasset.records.endings import Cancel, Fail, Retry
-from snapasset.records.submission import AGEING_MS
+from snapasset.records.endings import Cancel, Fail
+from snapasset.records.rank import AGEING_MS
+from snapasset.records.revival import Retry
 from snapasset.records.upkeep import PROMOTE_LIMIT, HeldJobs, NextDue, Promote, ReadyJob, ReadyJobs, Reap
 from tests.contracts.record_backends import Look
 from tests.contracts.record_jobs import (

@@ -9,8 +9,9 @@ import pytest
 
 from snapasset.job import new_id
 from snapasset.records.claims import GiveBack
-from snapasset.records.endings import Cancel, Complete, EndCancelled, Fail, Retry
+from snapasset.records.endings import Cancel, Complete, EndCancelled, Fail
 from snapasset.records.files import FileRow, GetFile, OwnedFile
+from snapasset.records.revival import Retry
 from snapasset.records.steps import DoneSteps, FailStep, FinishStep, SavePaidStep, StartedStep, StartStep
 from snapasset.records.upkeep import HeldJobs, Reap
 from tests.contracts.record_backends import Look

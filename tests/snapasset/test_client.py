@@ -41,7 +41,7 @@ async def run(*_args: Any) -> Nothing:
 
 CATALOGUE = Catalogue(
     [
-        JobType("draw", "pictures", Wish, Nothing, run, attempts=3, generation=True),
+        JobType("draw", "pictures", Wish, Nothing, run, attempts=3, generation="new"),
         JobType("clean", "chores", Wish, Nothing, run, attempts=2),
     ]
 )

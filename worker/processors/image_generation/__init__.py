@@ -62,7 +62,7 @@ def image_generation(settings: Settings) -> JobType[GenerateImage, GeneratedPict
         attempts=3,
         timeout=600.0,
         access=Access.SESSION,
-        generation=True,
+        generation="new",
     )
 
 
@@ -176,7 +176,7 @@ class _Generation:
             return FailedPicture(platform=platform.name, error=problem)
 
     async def _render(self, step: Step, platform: Platform, made: Made) -> Rendered:
-        rendition = await self._renderer.render(await self._decoded(made), platform, made.focal)
+        rendition = await self._renderer.render(await self._decoded(made), platform, focal=made.focal)
         size = (rendition.width, rendition.height)
         file = await self._store(step, platform.name, rendition.data, rendition.content_type, size)
         stored = _picture(file)
