@@ -12,6 +12,7 @@ import math
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
+from server.file_urls import FileUrls
 from server.hub import Hub
 from server.routes import application
 from server.state import Life, Stage, State
@@ -72,7 +73,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue)
     except OSError as error:
         raise BadConfiguration(f"DATA_DIR is no folder that can be used: {error.strerror}.") from error
     life = Life()
-    stream_tokens = StreamTokens(read_secret(settings))
+    secret = read_secret(settings)
     database = SqliteDatabase(settings.data_dir / "snapasset.db", synchronous=settings.sqlite_synchronous)
     stack.push_async_callback(database.close)
     await database.open()
@@ -123,7 +124,8 @@ async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue)
         client=JobClient(database, switch, catalogue, settings),
         hub=hub,
         life=life,
-        stream_tokens=stream_tokens,
+        stream_tokens=StreamTokens(secret),
+        file_urls=FileUrls(secret, settings.file_url_seconds),
         drain=drain,
     )
 

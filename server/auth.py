@@ -8,16 +8,18 @@ or script of a page that is not ours, riding on the browser's cookie) is refused
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 import secrets
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from server.problems import refusal
-from snapasset.errors import InvalidInput
+from snapasset.errors import InvalidInput, MissingUser
 from snapasset.job_type import Access
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -48,8 +50,12 @@ NOBODY: Final = Identity("nobody", Access.SESSION)
 def identify(request: Request[State]) -> Identity | None:
     """The identity a request brings, None without one.
 
-    Raises `InvalidInput` for a malformed `x-session-id`, and the refusal 403 when another site sent it.
+    Raises `InvalidInput` for a malformed `x-session-id`, `MissingUser` for a token that is not valid, and the refusal 403
+    when another site sent it.
     """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":  # another scheme is meant for a proxy in front of us
+        return _by_token(request.state["settings"].admin_token, token.strip())
     session = request.headers.get(HEADER)
     if session is not None:
         if not _SESSION.fullmatch(session):
@@ -94,6 +100,13 @@ def hand_out(identity: Identity, request: Request[State], response: Response) ->
             httponly=True,
             samesite="lax",
         )
+
+
+def _by_token(admin_token: SecretStr | None, token: str) -> Identity:
+    expected = admin_token.get_secret_value() if admin_token is not None else ""
+    if not hmac.compare_digest(token.encode(), expected.encode()) or not expected:
+        raise MissingUser("The token is not valid.")
+    return Identity("admin", Access.ADMIN)
 
 
 def _of(session: str) -> Identity:

@@ -45,15 +45,15 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object)
 
 
-async def read_object(request: Request[State]) -> dict[str, Any]:
-    """The request's body as a JSON object.
+async def read_object(request: Request[State], limit: int | None = None) -> dict[str, Any]:
+    """The request's body as a JSON object of at most `limit` bytes, by default what the settings say.
 
     NaN and infinities are let through as floats, so that the model that meets them can name the field.
     """
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-    body = await _read(request, request.state["settings"].body_max_bytes)
+    body = await _read(request, limit or request.state["settings"].body_max_bytes)
     try:
         value: object = _DECODER.decode(body.decode())
     except RecursionError:

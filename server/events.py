@@ -17,24 +17,24 @@ import time
 from contextlib import aclosing
 from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
 from server.auth import identify_or_nobody
-from server.files import with_urls
-from server.job_body import job_json
+from server.job_body import job_json, standing_fields
 from snapasset.errors import DatabaseUnavailable
 from snapasset.event import UPDATE, Event
 from snapasset.records.jobs import GetJob
+from snapasset.records.standing import GetStanding
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable
 
     from starlette.requests import Request
 
-    from server.hub import Hub
+    from server.file_urls import FileUrls
     from server.state import State
     from snapasset.event import News
     from snapasset.job import Job
@@ -74,13 +74,15 @@ async def follow(request: Request[State]) -> Response:
         return _come_back(state["settings"])
     try:
         job = await _followed(request)
+        after = _left_off(request, job)
+        fresh = None if after is not None else standing_fields(await state["database"].read(GetStanding(job)))
     except DatabaseUnavailable:
         return _come_back(state["settings"])
-    after = _left_off(request, job)
     if job.ended and after is not None and after >= job.seq:
         return Response(status_code=HTTPStatus.NO_CONTENT, headers={"cache-control": "no-store"})
     named = request.query_params.get("named") == "1"
-    return Stream(_frames(state["hub"], state["settings"], job, after, named=named), state["settings"])
+    connected = _connected(job, after, fresh, state["file_urls"], named=named)
+    return Stream(_frames(state, job, after, connected, named=named), state["settings"])
 
 
 async def _followed(request: Request[State]) -> Job:
@@ -93,15 +95,15 @@ async def _followed(request: Request[State]) -> Job:
     return request.state["stream_tokens"].check(token, job, time.time_ns() // 1_000_000)
 
 
-async def _frames(hub: Hub, settings: Settings, job: Job, after: int | None, *, named: bool) -> AsyncGenerator[bytes]:
-    yield _retry(settings.stream_retry_ms)
-    yield _connected(job, after, named=named)
+async def _frames(state: State, job: Job, after: int | None, connected: bytes, *, named: bool) -> AsyncGenerator[bytes]:
+    yield _retry(state["settings"].stream_retry_ms)
+    yield connected
     if after is None:
         # An ended job's final is told after its snapshot, so that whoever waits for one gets it.
         after = job.seq - 1 if job.ended else job.seq
-    async with aclosing(hub.tail(job.id, after)) as tail:
+    async with aclosing(state["hub"].tail(job.id, after)) as tail:
         async for news in tail:
-            yield _frame(news, named)
+            yield _frame(news, state["file_urls"], named)
 
 
 def _left_off(request: Request[State], job: Job) -> int | None:
@@ -113,24 +115,26 @@ def _left_off(request: Request[State], job: Job) -> int | None:
     return None if after > job.seq and not job.ended else after
 
 
-def _connected(job: Job, after: int | None, *, named: bool) -> bytes:
+def _connected(job: Job, after: int | None, standing: dict[str, Any] | None, urls: FileUrls, *, named: bool) -> bytes:
     name = CONNECTED if named else None
     if after is not None:
         body = json.dumps({"type": CONNECTED, "jobId": job.id, "resumedAfter": after}, separators=(",", ":"))
         return ServerSentEvent(body, event=name, sep="\n").encode()
     # Without an id for an ended job: a connection that drops between here and the final must not hide the final.
     seq = None if job.ended else str(job.seq)
-    return ServerSentEvent(job_json(job, {"type": CONNECTED}), event=name, id=seq, sep="\n").encode()
+    return ServerSentEvent(
+        job_json(job, urls, {"type": CONNECTED, **(standing or {})}), event=name, id=seq, sep="\n"
+    ).encode()
 
 
 @lru_cache(maxsize=64)
-def _frame(news: News, named: bool) -> bytes:
+def _frame(news: News, urls: FileUrls, named: bool) -> bytes:
     """A piece of news as it goes out: made once for all its readers."""
     if isinstance(news, Event):
         name, seq = news.type, str(news.seq)
     else:
         name, seq = UPDATE, None
-    return ServerSentEvent(with_urls(news.body), event=name if named else None, id=seq, sep="\n").encode()
+    return ServerSentEvent(urls.sign(news.body), event=name if named else None, id=seq, sep="\n").encode()
 
 
 def _come_back(settings: Settings) -> Response:

@@ -1,4 +1,4 @@
-"""The files that jobs made: served to their owner only, named in JSON by id and, beside it, by URL.
+"""The files that jobs made: served to their owner, and to whoever has a signed address.
 
 A file never changes under its id, so browsers may keep it for good. Only picture types are shown; anything else is
 handed over as a download, so that no stored byte ever runs as a page of ours.
@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from server.auth import identify_or_nobody
 from server.conditional import not_modified
-from snapasset.errors import NotFound
+from snapasset.errors import LinkExpired, NotFound
 from snapasset.records.files import GetFile
 
 if TYPE_CHECKING:
@@ -27,28 +27,16 @@ if TYPE_CHECKING:
 _SHOWN: Final = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/avif": "avif"}
 """What a browser may show, and the ending of its name. No SVG: it can carry scripts."""
 
+_YEAR_SECONDS: Final = 31_536_000
+
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
-
-# Sound on any valid JSON text: a quotation mark without a backslash before it begins or ends a string, so only the name of
-# a field can be met here, never a part of a longer string.
-_FILE_ID: Final = re.compile(r'(?<!\\)"fileId":\s*"([A-Za-z0-9-]{1,64})"')
-
-
-def with_urls(text: str) -> str:
-    """A JSON text with `url` added beside each `fileId`."""
-    if '"fileId"' not in text:
-        return text
-    return _FILE_ID.sub(r'"fileId":"\1","url":"/api/files/\1"', text)
 
 
 async def serve(request: Request[State]) -> Response:
     """GET /api/files/{file_id}; `?download=1` hands it over under its name instead of showing it."""
-    identity = identify_or_nobody(request)
     file_id: str = request.path_params["file_id"]
-    file = await request.state["database"].read(GetFile(file_id, identity.owner))
-    if file is None:
-        raise NotFound("There is no such file.")
-    headers = {"etag": f'"{file_id}"', "cache-control": "private, max-age=31536000, immutable"}
+    file, seconds = await _opened(request, file_id)
+    headers = {"etag": f'"{file_id}"', "cache-control": f"private, max-age={seconds}, immutable"}
     if not_modified(request, headers["etag"]):
         return Response(status_code=304, headers=headers)
     headers["content-length"] = str(file.size)
@@ -62,6 +50,23 @@ async def serve(request: Request[State]) -> Response:
     return StreamingResponse(_chain(first, pieces), headers=headers)
 
 
+async def _opened(request: Request[State], file_id: str) -> tuple[OwnedFile, int]:
+    """The file, for how many seconds it may be kept. Raises `NotFound`, or `LinkExpired` for an address of the past."""
+    database, urls, query = request.state["database"], request.state["file_urls"], request.query_params
+    expired: LinkExpired | None = None
+    try:
+        if urls.opens(file_id, query):
+            file = await database.read(GetFile(file_id))
+            if file is not None:
+                return file, urls.seconds_left(query)
+    except LinkExpired as error:
+        expired = error  # its owner needs no signature
+    file = await database.read(GetFile(file_id, identify_or_nobody(request).owner))
+    if file is not None:
+        return file, _YEAR_SECONDS
+    raise expired or NotFound("There is no such file.")
+
+
 async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield first
     async for piece in rest:
@@ -70,5 +75,10 @@ async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
 
 def _disposition(file: OwnedFile, download: str | None) -> str:
     ending = _SHOWN.get(file.content_type)
-    name = f"{_UNSAFE.sub('-', file.name)[:80] or 'file'}.{ending or 'bin'}"
+    name = file_name(file.name, file.content_type)
     return f'{"inline" if ending and download != "1" else "attachment"}; filename="{name}"'
+
+
+def file_name(name: str, content_type: str) -> str:
+    """A name for a file that is saved: of safe characters, with the ending of its type."""
+    return f"{_UNSAFE.sub('-', name)[:80] or 'file'}.{_SHOWN.get(content_type, 'bin')}"

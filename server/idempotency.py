@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from server.problems import refusal
 from snapasset.errors import InvalidInput
+from snapasset.job_type import Wire
 from snapasset.records.idempotency import Once
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from server.auth import Identity
     from server.state import State
-    from snapasset.client import SubmitOptions
-    from snapasset.job_type import Wire
 
 HEADER: Final = "idempotency-key"
 REPLAYED: Final = "idempotent-replayed"
@@ -25,10 +24,8 @@ REPLAYED: Final = "idempotent-replayed"
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-def read_once(
-    request: Request[State], identity: Identity, kind: str, args: Wire, options: SubmitOptions
-) -> Once | None:
-    """What makes a submission one of its kind, None without a key.
+def read_once(request: Request[State], identity: Identity, *asked: object) -> Once | None:
+    """What makes a submission one of its kind, None without a key; `asked` is all that is asked, as it was understood.
 
     Requests ask the same when they are understood the same: spaces, the order of names and spelt-out defaults ask nothing.
 
@@ -44,5 +41,5 @@ def read_once(
         raise refusal(
             HTTPStatus.BAD_REQUEST, "An Idempotency-Key needs a session: send its cookie, or your own x-session-id."
         )
-    asked = f"{kind}\0{args.model_dump_json()}\0{options}"
-    return Once(key, hashlib.sha256(asked.encode()).hexdigest())
+    spelt = "\0".join(one.model_dump_json() if isinstance(one, Wire) else str(one) for one in asked)
+    return Once(key, hashlib.sha256(spelt.encode()).hexdigest())

@@ -8,25 +8,30 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from server.body import validate
-from server.files import with_urls
 from snapasset.client import SubmitOptions
 from snapasset.errors import InvalidInput
 from snapasset.event import iso
 from snapasset.job import Priority
 from snapasset.job_type import Wire
+from snapasset.records.dependencies import PARENTS_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from server.file_urls import FileUrls
     from snapasset.job import Job
     from snapasset.job_type import JobType
+    from snapasset.records.standing import Standing
     from snapasset.settings import Settings
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+NAME: Final = r"^[A-Za-z0-9_-]{1,64}$"
+"""What names a job: its id or, within a batch, a reference of the caller's choice."""
 
 _PRIORITIES: Final = {priority.name.lower(): priority.value for priority in Priority}
 
@@ -41,6 +46,12 @@ def _named_priority(value: object) -> object:
     return _PRIORITIES[value]
 
 
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise PydanticCustomError("repeated", "Each job may be named once.")
+    return names
+
+
 class Options(Wire):
     """The `options` of a submission, beside the kind's own data."""
 
@@ -48,6 +59,10 @@ class Options(Wire):
     delay: Annotated[float, Field(ge=0)] = 0.0
     run_at: AwareDatetime | None = None
     attempts: Annotated[int, Field(ge=1, le=100)] | None = None
+    ttl: Annotated[float, Field(gt=0)] | None = None
+    depends_on: Annotated[
+        tuple[Annotated[str, Field(pattern=NAME)], ...], Field(max_length=PARENTS_LIMIT), AfterValidator(_distinct)
+    ] = ()
 
 
 _NO_OPTIONS: Final = SubmitOptions()
@@ -59,15 +74,25 @@ def read_submission(
     """A kind's data and how the job is to be run, from the body of a POST. Raises `InvalidInput`."""
     if "options" not in body:
         return validate(job_type.args, body), _NO_OPTIONS
-    options = validate(Options, body.pop("options"), prefix="options")
-    args = validate(job_type.args, body)
+    options = read_options(validate(Options, body.pop("options"), prefix="options"), settings, now_ms, "options")
+    return validate(job_type.args, body), options
+
+
+def read_options(options: Options, settings: Settings, now_ms: int, at: str) -> SubmitOptions:
+    """How a job is to be run, held against this deployment's limits. Raises `InvalidInput`; `at` is where they stand."""
     run_at = None if options.run_at is None else round(options.run_at.timestamp() * 1000)
     furthest = settings.delay_max_seconds
     if options.delay > furthest:
-        raise InvalidInput(fields={"options.delay": f"must be at most {furthest} seconds"})
+        raise InvalidInput(fields={f"{at}.delay": f"must be at most {furthest} seconds"})
     if run_at is not None and run_at - now_ms > furthest * 1000:
-        raise InvalidInput(fields={"options.runAt": f"must be at most {furthest} seconds from now"})
-    return args, SubmitOptions(options.priority, options.attempts, options.delay, run_at)
+        raise InvalidInput(fields={f"{at}.runAt": f"must be at most {furthest} seconds from now"})
+    if options.delay and run_at is not None:
+        raise InvalidInput(fields={f"{at}.runAt": "give either delay or runAt, not both"})
+    if options.ttl is not None and options.ttl > settings.ttl_max_seconds:
+        raise InvalidInput(fields={f"{at}.ttl": f"must be at most {settings.ttl_max_seconds} seconds"})
+    return SubmitOptions(
+        options.priority, options.attempts, options.delay, run_at, options.ttl, tuple(options.depends_on)
+    )
 
 
 def links(job_id: str) -> str:
@@ -79,13 +104,31 @@ def links(job_id: str) -> str:
     )
 
 
-def accepted(job: Job, stream_token: str) -> str:
-    """What a POST answers, as JSON."""
+def accepted(job: Job, status: str, stream_token: str, ref: str | None = None) -> str:
+    """What a POST answers, as JSON; `ref` is what a batch calls the job."""
     generation = f'"generationId":"{job.generation_id}",' if job.generation_id is not None else ""
-    return f'{{"jobId":"{job.id}",{generation}"status":"{job.status}","streamToken":"{stream_token}","links":{links(job.id)}}}'
+    name = f'"ref":"{ref}",' if ref is not None else ""
+    return (
+        f'{{{name}"jobId":"{job.id}",{generation}"status":"{status}","streamToken":"{stream_token}",'
+        f'"links":{links(job.id)}}}'
+    )
 
 
-def job_json(job: Job, before: Mapping[str, Any] | None = None) -> str:
+def standing_fields(standing: Standing) -> dict[str, Any]:
+    """Where a job stands, as fields of its JSON; times in whole seconds from now."""
+    estimate = standing.estimate
+    return {
+        "queuePosition": standing.position,
+        "eta": estimate
+        and {
+            "startsIn": round(estimate.starts_in / 1000),
+            "finishesIn": round(estimate.finishes_in / 1000),
+            "sampleSize": estimate.sample_size,
+        },
+    }
+
+
+def job_json(job: Job, urls: FileUrls, before: Mapping[str, Any] | None = None) -> str:
     """A job as JSON; the fields of `before` stand in front."""
     fields = {
         **(before or {}),
@@ -105,13 +148,14 @@ def job_json(job: Job, before: Mapping[str, Any] | None = None) -> str:
         "startedAt": _iso(job.started_at),
         "finishedAt": _iso(job.finished_at),
         "runAt": _iso(job.due_at),
+        "expiresAt": _iso(job.expires_at),
         "updatedAt": iso(job.updated_at),
     }
     if job.generation_id is not None:
         fields["generationId"] = job.generation_id
     return (
-        f'{_encode(fields)[:-1]},"data":{with_urls(job.data)},"result":{with_urls(job.result or "null")},'
-        f'"error":{job.error or "null"},"links":{links(job.id)}}}'
+        f'{_encode(fields)[:-1]},"data":{urls.sign(job.data)},"result":{urls.sign(job.result or "null")},'
+        f'"error":{job.error or "null"},"dependsOn":{job.depends_on or "[]"},"links":{links(job.id)}}}'
     )
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from starlette.datastructures import QueryParams
 
-    from snapasset.job import Job
 
 JOBS_LIMIT: Final = 100
 EVENTS_LIMIT: Final = 500
@@ -31,15 +30,15 @@ _CURSOR: Final = re.compile(r"([0-9]{1,15})\.([0-9a-f-]{36})")
 
 def find_jobs(query: QueryParams, owner: str) -> tuple[FindJobs, int]:
     """What a list asks for, with room for one job more than its limit, which tells whether there is another page."""
-    _refuse_others(query, {"status", "kind", "createdAfter", "createdBefore", "limit", "cursor"})
+    refuse_others(query, {"status", "kind", "createdAfter", "createdBefore", "limit", "cursor"})
     limit = whole_number(query, "limit", _DEFAULT_LIMIT, low=1, high=JOBS_LIMIT)
-    statuses = _values(query, "status")
+    statuses = names(query, "status")
     if unknown := [status for status in statuses if status not in set(Status)]:
         raise InvalidInput(fields={"status": f"{unknown[0][:40]!r} is none of {', '.join(Status)}"})
     asked = FindJobs(
         owner,
         statuses=statuses,
-        kinds=_values(query, "kind"),
+        kinds=names(query, "kind"),
         created_after=_time(query, "createdAfter"),
         created_before=_time(query, "createdBefore"),
         before=_read_cursor(query),
@@ -48,14 +47,20 @@ def find_jobs(query: QueryParams, owner: str) -> tuple[FindJobs, int]:
     return asked, limit
 
 
-def cursor_after(job: Job) -> str:
-    """Where a page ends: the cursor that asks for the jobs beyond `job`."""
-    return base64.urlsafe_b64encode(f"{job.created_at}.{job.id}".encode()).decode().rstrip("=")
+def page_of(query: QueryParams) -> tuple[tuple[int, str] | None, int]:
+    """Where the page of a list without filters begins, and how much is on it."""
+    refuse_others(query, {"limit", "cursor"})
+    return _read_cursor(query), whole_number(query, "limit", _DEFAULT_LIMIT, low=1, high=JOBS_LIMIT)
+
+
+def cursor_after(created_at: int, last_id: str) -> str:
+    """Where a page ends: the cursor that asks for what is beyond its last one."""
+    return base64.urlsafe_b64encode(f"{created_at}.{last_id}".encode()).decode().rstrip("=")
 
 
 def events_range(query: QueryParams) -> tuple[int, int]:
     """After which seq, and how many events at most, a timeline asks for."""
-    _refuse_others(query, {"after", "limit"})
+    refuse_others(query, {"after", "limit"})
     after = whole_number(query, "after", 0, low=0, high=10**15)
     return after, whole_number(query, "limit", EVENTS_LIMIT, low=1, high=EVENTS_LIMIT)
 
@@ -70,13 +75,23 @@ def whole_number(query: QueryParams, name: str, default: int, *, low: int, high:
     return int(text)
 
 
-def _refuse_others(query: QueryParams, known: Collection[str]) -> None:
+def flag(query: QueryParams, name: str) -> bool:
+    """A parameter that is `true` or `false`, which it is when it is missing."""
+    text = query.get(name, "false")
+    if text not in ("true", "false"):
+        raise InvalidInput(fields={name: "must be true or false"})
+    return text == "true"
+
+
+def refuse_others(query: QueryParams, known: Collection[str]) -> None:
+    """Refuse a query with parameters that are not known."""
     # A filter that is misspelt and ignored would show what was to be left out.
     if unknown := [name for name in query if name not in known]:
         raise InvalidInput(fields={name[:100]: "is not a parameter of this address" for name in unknown[:20]})
 
 
-def _values(query: QueryParams, name: str) -> tuple[str, ...]:
+def names(query: QueryParams, name: str) -> tuple[str, ...]:
+    """A parameter that takes several words, repeated or with commas between."""
     values = [value for text in query.getlist(name) for value in text.split(",") if value]
     if len(values) > _MOST_VALUES:
         raise InvalidInput(fields={name: f"takes at most {_MOST_VALUES} values"})

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from server import events, files, health, jobs, kinds, page_files
+from server import events, files, generations, health, jobs, kinds, page_files, statistics, submission, zips
 from server.middleware import Surroundings
 from server.problems import on_http_exception, on_named_error
 from snapasset.errors import SnapAssetError
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from starlette.types import Lifespan
 
 ROUTES: Final = (
-    Route("/api/jobs/{kind}", jobs.submit, methods=["POST"]),
+    Route("/api/jobs/batch", submission.batch, methods=["POST"]),
+    Route("/api/jobs/{kind}", submission.one, methods=["POST"]),
+    Route("/api/jobs/stats/overview", statistics.overview),
     Route("/api/jobs", jobs.find),
     Route("/api/jobs/{job_id}", jobs.look),
     Route("/api/jobs/{job_id}", jobs.cancel, methods=["DELETE"]),
@@ -26,6 +28,11 @@ ROUTES: Final = (
     Route("/api/jobs/{job_id}/retry", jobs.retry, methods=["POST"]),
     Route("/api/jobs/{job_id}/timeline", jobs.timeline),
     Route("/api/jobs/{job_id}/events", events.follow),
+    Route("/api/generations", generations.find),
+    Route("/api/generations/{generation_id}", generations.look),
+    Route("/api/generations/{generation_id}", generations.remove, methods=["DELETE"]),
+    Route("/api/generations/{generation_id}/renditions", generations.render, methods=["POST"]),
+    Route("/api/generations/{generation_id}/zip", zips.download),
     Route("/api/files/{file_id}", files.serve),
     Route("/api/kinds", kinds.describe),
     Route("/health", health.overview),

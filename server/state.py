@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from server.file_urls import FileUrls
     from server.hub import Hub
     from server.stream_tokens import StreamTokens
     from snapasset.client import JobClient
@@ -57,4 +58,5 @@ class State(TypedDict):
     hub: Hub
     life: Life
     stream_tokens: StreamTokens
+    file_urls: FileUrls
     drain: Callable[[], Awaitable[int]]

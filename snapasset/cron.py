@@ -7,11 +7,15 @@ after it, and one that would come twice fires once.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
 from snapasset.errors import InvalidInput
+
+_FIELDS: Final = 5
+"""`cronsim` takes a sixth one, for seconds; a reconciler that looks once a second could not keep it."""
 
 
 def next_fire(cron: str, zone: str, after: int) -> int:
@@ -23,10 +27,15 @@ def next_fire(cron: str, zone: str, after: int) -> int:
         moment = datetime.fromtimestamp(after / 1000, ZoneInfo(zone))
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise InvalidInput(fields={"zone": "is no time zone that is known here, as Europe/Berlin is one"}) from None
+    malformed = InvalidInput(fields={"cron": "must be five fields as in crontab(5), for example 0 2 * * *"})
+    if len(cron.split()) != _FIELDS:
+        raise malformed
     try:
-        fire = next(CronSim(cron, moment))
+        times = (round(fire.astimezone(UTC).timestamp() * 1000) for fire in CronSim(cron, moment))
+        # In an hour that the clock shows twice, the first to come may be one of its first showing.
+        fire_at = next((time for time in times if time > after), None)
     except CronSimError:
-        raise InvalidInput(fields={"cron": "must be five fields as in crontab(5), for example 0 2 * * *"}) from None
-    except StopIteration:
-        raise InvalidInput(fields={"cron": "never comes"}) from None
-    return round(fire.astimezone(UTC).timestamp() * 1000)
+        raise malformed from None
+    if fire_at is None:
+        raise InvalidInput(fields={"cron": "never comes"})
+    return fire_at

@@ -92,6 +92,7 @@ class JobType(Generic[A, R]):
     schedules: tuple[Schedule, ...] = ()
 
 
+_BATCH = "batch"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
@@ -103,6 +104,8 @@ class Catalogue:
         for job_type in job_types:
             if not _NAME.fullmatch(job_type.kind) or not _NAME.fullmatch(job_type.queue):
                 raise BadConfiguration(f"the kind {job_type.kind!r} or its queue is not named in kebab-case")
+            if job_type.kind == _BATCH:
+                raise BadConfiguration(f"the kind {job_type.kind!r} has the name of an address of the API")
             if job_type.kind in self._by_kind:
                 raise BadConfiguration(f"the kind {job_type.kind!r} is listed twice")
             if "options" in job_type.args.model_fields:

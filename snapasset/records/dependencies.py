@@ -40,6 +40,8 @@ def take_parents(owner: str, parent_ids: Sequence[str]) -> Steps[int]:
         return 0
     if len(parent_ids) > PARENTS_LIMIT:
         raise InvalidInput(fields={"options.dependsOn": f"takes at most {PARENTS_LIMIT} jobs"})
+    if len(set(parent_ids)) < len(parent_ids):
+        raise InvalidInput(fields={"options.dependsOn": "names a job twice"})
     mine = f"id IN ({', '.join(f'${number}' for number in range(2, 2 + len(parent_ids)))}) AND owner = $1"
     # Looked at first: a refusal that has changed nothing costs the others in its commit nothing.
     rows = yield Statement(f"SELECT id, status FROM jobs WHERE {mine}", (owner, *parent_ids))
@@ -88,14 +90,12 @@ def _left(parents: Sequence[Parent]) -> int:
     return sum(parent.status != Status.COMPLETED for parent in parents)
 
 
-_UNFINISHED: Final = (
-    "SELECT 1 FROM dependencies JOIN jobs AS parents ON parents.id = dependencies.parent_id "
-    "WHERE dependencies.job_id = jobs.id AND parents.status <> 'completed'"
+_PARENTS: Final = (
+    "SELECT 1 FROM dependencies LEFT JOIN jobs AS parents ON parents.id = dependencies.parent_id "
+    "WHERE dependencies.job_id = jobs.id AND coalesce(parents.status, 'failed')"
 )
-_FAILED: Final = (
-    "SELECT 1 FROM dependencies JOIN jobs AS parents ON parents.id = dependencies.parent_id "
-    "WHERE dependencies.job_id = jobs.id AND parents.status IN ('failed', 'cancelled')"
-)
+_UNFINISHED: Final = f"{_PARENTS} <> 'completed'"
+_FAILED: Final = f"{_PARENTS} IN ('failed', 'cancelled')"
 
 
 @dataclass(frozen=True, slots=True)

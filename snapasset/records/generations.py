@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 GENERATIONS_LIMIT: Final = 100
 
 _COLUMNS: Final = "id, owner, job_id, request, created_at, outcome, made"
-_FILE_COLUMNS: Final = "id, generation_id, role, name, key, content_type, size, width, height, details"
+_FILE_COLUMNS: Final = "id, generation_id, role, name, key, content_type, size, width, height, details, created_at"
 
 
 class KeptFile(NamedTuple):
@@ -32,6 +32,7 @@ class KeptFile(NamedTuple):
     width: int | None
     height: int | None
     details: str | None
+    created_at: int
 
 
 class Generation(NamedTuple):

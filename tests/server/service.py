@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from server.file_urls import FileUrls
 from server.hub import Hub
 from server.routes import application
 from server.serving import Server
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from snapasset.job import Job
     from snapasset.storage import Storage
 
+_SECRET = b"a secret of these tests, 32 bytes"
 ALICE = {"x-session-id": "alice-alice-alice-alice"}
 BOB = {"x-session-id": "bob-bob-bob-bob-bob-bob"}
 GOOD = {"prompt": "a lighthouse at dusk", "platforms": ["instagram-post"]}
@@ -133,7 +135,8 @@ async def opened(
         client=JobClient(seen, switch, catalogue, settings),
         hub=hub,
         life=life,
-        stream_tokens=StreamTokens(b"a secret of these tests, 32 bytes"),
+        stream_tokens=StreamTokens(_SECRET),
+        file_urls=FileUrls(_SECRET, settings.file_url_seconds),
         drain=drain,
     )
 
