@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from bench import engine, http
+from bench import engine, http, images
 from bench.report import machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BENCHES: dict[str, Callable[[], None]] = {"engine": engine.run, "http": http.run}
+BENCHES: dict[str, Callable[[], None]] = {"engine": engine.run, "http": http.run, "images": images.run}
 
 
 def main(names: list[str]) -> int:

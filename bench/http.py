@@ -4,47 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import re
 import secrets
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import time
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from bench.load import Connection, at_rate, get, post
+from bench.process import rss_mb, server
 from bench.report import Figure, percentile, rate, table
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
 
 JOBS = 6_000
 CONNECTIONS = 20
 RATE = 200
 SECONDS = 15
-_READY_SECONDS = 20.0
-
-
-class Running(NamedTuple):
-    """A server process and its port."""
-
-    pid: int
-    port: int
+_QUIET_SECONDS = 2.0
+"""What starting up used and gave back is not idle."""
 
 
 def run() -> None:
     """Print the figures of the HTTP API. Durability is the default: a 202 survives a power cut."""
-    with _server("bench.serve") as ours:
-        idle = _rss_mb(ours.pid)
+    with server("bench.serve", concurrency=10) as ours:
+        time.sleep(_QUIET_SECONDS)
+        idle = rss_mb(ours.pid)
         ended, posted = asyncio.run(_post_to_final(ours.port))
         took = asyncio.run(_latency(ours.port))
-    with _server("bench.bare") as peer:
-        peer_idle = _rss_mb(peer.pid)
+    with server("bench.bare", concurrency=10) as peer:
+        time.sleep(_QUIET_SECONDS)
+        peer_idle = rss_mb(peer.pid)
         peer_posted = asyncio.run(_post_all(peer.port))
         peer_took = asyncio.run(_latency(peer.port))
     table(
@@ -115,45 +103,3 @@ async def _latency(port: int) -> Sequence[float]:
     for connection in connections:
         await connection.close()
     return took
-
-
-@contextmanager
-def _server(module: str) -> Generator[Running]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        environment = {**os.environ, "PORT": str(port), "DATA_DIR": folder, "LOG_LEVEL": "error"}
-        environment["JOB_MAX_CONCURRENCY"] = "10"
-        process = subprocess.Popen([sys.executable, "-m", module, str(port)], env=environment)
-        try:
-            _wait_until_it_listens(port)
-            yield Running(process.pid, port)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
-
-
-def _wait_until_it_listens(port: int) -> None:
-    until = time.monotonic() + _READY_SECONDS
-    while True:
-        try:
-            asyncio.run(_probe(port))
-        except OSError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
-        else:
-            return
-
-
-async def _probe(port: int) -> None:
-    connection = await Connection.open(port)
-    await connection.ask(get("/health/live", secrets.token_urlsafe(24)))
-    await connection.close()
-
-
-def _rss_mb(pid: int) -> float:
-    time.sleep(2)  # what starting up used and gave back is not idle
-    match = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(match[1]) / 1000 if match else float("nan")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_PACKAGES = ("saq", "starlette", "uvicorn", "pydantic", "uvloop", "httptools")
+_PACKAGES = ("saq", "starlette", "uvicorn", "pydantic", "uvloop", "httptools", "pillow", "numpy")
 
 
 class Figure(NamedTuple):

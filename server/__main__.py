@@ -1,5 +1,7 @@
 """`python -m server`: read the settings, bind the address, say what is there, serve until told to stop.
 
+`python -m server export FILE` and `import FILE` move the record instead of serving it.
+
 Exit status: 0 after a stop in good order, 1 when a part could not be opened, 2 for a configuration that cannot be used.
 """
 
@@ -11,18 +13,20 @@ import logging
 import os
 import socket
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.loops.auto import auto_loop_factory
 
 from server.app import create_app
 from server.serving import Server
-from snapasset import __version__, logs
+from server.transfer import USAGE, transfer
+from snapasset import __version__, logs, memory
 from snapasset.errors import BadConfiguration, SnapAssetError
 from snapasset.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from server.state import State
     from snapasset.job_type import Catalogue
@@ -33,14 +37,22 @@ log = logging.getLogger("server")
 FIRST_PORT: Final = 8000
 _PORTS_TRIED: Final = 10
 _BACKLOG: Final = 2048
+_TRANSFER_WORDS: Final = 2
 _NOT_OURS: Final = "HOST is no address of this machine."
 
 
-def main(kinds: Callable[[Settings], Catalogue] | None = None) -> int:
+def main(kinds: Callable[[Settings], Catalogue] | None = None, arguments: Sequence[str] = ()) -> int:
     """Run the service; returns the exit status. `kinds` makes another catalogue than the product's."""
+    if arguments and (len(arguments) != _TRANSFER_WORDS or arguments[0] not in ("export", "import")):
+        sys.stderr.write(f"{USAGE}\n")
+        return 2
+    memory.use_one_arena()
     try:
         settings = read_settings()
         logs.configure(settings)
+        if arguments:
+            asyncio.run(transfer(arguments[0], Path(arguments[1]), settings))
+            return 0
         check_reach(settings)
         with bind(settings) as listener, asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
             runner.run(_serve(settings, listener, kinds))
@@ -138,4 +150,4 @@ def _complain(error: SnapAssetError, status: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(arguments=sys.argv[1:]))

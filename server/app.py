@@ -18,8 +18,7 @@ from server.routes import application
 from server.state import Life, Stage, State
 from server.stream_tokens import StreamTokens, read_secret
 from snapasset.client import JobClient
-from snapasset.database.sqlite import SqliteDatabase
-from snapasset.errors import BadConfiguration
+from snapasset.database.choose import choose_database
 from snapasset.reconciler import Reconciler
 from snapasset.storage import Storage
 from snapasset.storage.local import LocalStorage
@@ -27,9 +26,11 @@ from snapasset.switch import Switch
 from worker import processors
 from worker.images.pool import PixelPool
 from worker.images.render import Renderer
+from worker.masters import Masters
 from worker.providers import ImageProvider
 from worker.providers.sketch import SketchProvider
 from worker.runner import Runner
+from worker.storeroom import Storeroom
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -45,8 +46,6 @@ _RING_MARGIN_SECONDS: Final = 60
 """A ring outlives the longest job it may run by this much."""
 
 _RESTART_SECONDS: Final = 1.0
-_TIDY_SECONDS: Final = 86_400.0
-"""How often files that a killed writer left half-written are looked for."""
 
 
 def create_app(settings: Settings, catalogue: Catalogue | None = None) -> Starlette:
@@ -68,13 +67,9 @@ def create_app(settings: Settings, catalogue: Catalogue | None = None) -> Starle
 
 async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue) -> State:
     """Open every part; `stack` closes them in the opposite order."""
-    try:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # prompts are in it
-    except OSError as error:
-        raise BadConfiguration(f"DATA_DIR is no folder that can be used: {error.strerror}.") from error
     life = Life()
+    database = choose_database(settings)
     secret = read_secret(settings)
-    database = SqliteDatabase(settings.data_dir / "snapasset.db", synchronous=settings.sqlite_synchronous)
     stack.push_async_callback(database.close)
     await database.open()
 
@@ -90,12 +85,20 @@ async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue)
     provider = SketchProvider(pool)
     stack.push_async_callback(provider.close)
 
+    client = JobClient(database, switch, catalogue, settings)
+    await client.keep_schedules()
     hub = Hub(database, switch, settings)
     runner = Runner(
         database=database,
         switch=switch,
         catalogue=catalogue,
-        tools={ImageProvider: provider, Storage: storage, Renderer: Renderer(pool)},
+        tools={
+            ImageProvider: provider,
+            Storage: storage,
+            Renderer: Renderer(pool),
+            Masters: Masters(database),
+            Storeroom: Storeroom(database, storage),
+        },
         settings=settings,
     )
 
@@ -108,12 +111,6 @@ async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue)
     stack.push_async_callback(drain)
     await runner.start()
     await stack.enter_async_context(_kept_up(Reconciler(database, switch, settings).run))
-
-    async def tidy() -> None:
-        await storage.remove_leftovers()
-        await asyncio.sleep(_TIDY_SECONDS)
-
-    await stack.enter_async_context(_kept_up(tidy))
     return State(
         settings=settings,
         catalogue=catalogue,
@@ -121,7 +118,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue)
         switch=switch,
         storage=storage,
         provider=provider.name,
-        client=JobClient(database, switch, catalogue, settings),
+        client=client,
         hub=hub,
         life=life,
         stream_tokens=StreamTokens(secret),

@@ -22,4 +22,4 @@ def not_modified(request: Request[State], etag: str) -> bool:
     if condition is None:
         return False
     tags = {tag.strip().removeprefix("W/") for tag in condition.split(",")}
-    return etag in tags or "*" in tags
+    return etag.removeprefix("W/") in tags or "*" in tags

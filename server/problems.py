@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from snapasset.errors import InvalidInput, Refused, SnapAssetError, Unavailable
+from snapasset.errors import DependencyFailed, InvalidInput, Refused, SnapAssetError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +78,9 @@ _HEADERS: Final[dict[HTTPStatus, dict[str, str]]] = {
     HTTPStatus.SERVICE_UNAVAILABLE: {"retry-after": "2"},
 }
 
+_OF_THE_CALLER: Final = (Refused, DependencyFailed)
+"""What lies with the caller, who is told all of it. A job can depend on none that has failed already."""
+
 MEDIA_TYPE: Final = "application/problem+json"
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -119,7 +122,7 @@ def problem_of(scope: Scope, error: SnapAssetError) -> Response:
         status,
         error.code,
         # What the caller did wrong is told in full; what went wrong here may name things that are nobody's business.
-        error.detail if isinstance(error, Refused) else error.sentence,
+        error.detail if isinstance(error, _OF_THE_CALLER) else error.sentence,
         retryable=error.retryable,
         request_id=scope["state"].get("request_id"),
         fields=error.fields if isinstance(error, InvalidInput) else None,
@@ -136,7 +139,7 @@ async def on_named_error(request: Request, error: Exception) -> Response:
     """Answer what the record, the storage or a handler refused or could not do."""
     assert isinstance(error, SnapAssetError)
     # Who is away is told once by whoever watches it, not with each request that meets it.
-    if not isinstance(error, (Refused, Unavailable)):
+    if not isinstance(error, (*_OF_THE_CALLER, Unavailable)):
         log.error("a request failed", extra={"code": error.code, "error": error.detail})
     return problem_of(request.scope, error)
 

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from server import events, files, generations, health, jobs, kinds, page_files, statistics, submission, zips
 from server.middleware import Surroundings
+from server.openapi import document
 from server.problems import on_http_exception, on_named_error
 from snapasset.errors import SnapAssetError
 
@@ -35,6 +36,7 @@ ROUTES: Final = (
     Route("/api/generations/{generation_id}/zip", zips.download),
     Route("/api/files/{file_id}", files.serve),
     Route("/api/kinds", kinds.describe),
+    Route("/openapi.json", document.serve),
     Route("/health", health.overview),
     Route("/health/live", health.live),
     Route("/health/ready", health.ready),

@@ -37,7 +37,7 @@ async def download(request: Request[State]) -> Response:
     made = {file.name: file for file in generation.files if file.role == "rendition"}
     if unknown := [name for name in wanted if name not in made]:
         raise InvalidInput(fields={"platforms": f"this generation has no picture for {unknown[0][:60]!r}"})
-    files = [made[name] for name in wanted or made]
+    files = [made[name] for name in dict.fromkeys(wanted or made)]
     if flag(request.query_params, "master"):
         files += [file for file in generation.files if file.role == "master"]
     if not files:

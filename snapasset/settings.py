@@ -12,7 +12,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from snapasset.errors import BadConfiguration
+from snapasset.cron import next_fire
+from snapasset.errors import BadConfiguration, InvalidInput
 
 
 class Settings(BaseSettings):
@@ -143,4 +144,14 @@ def read_settings() -> Settings:
         raise BadConfiguration("; ".join(complaints)) from None
     if settings.lease_seconds <= settings.beat_seconds:
         raise BadConfiguration("LEASE_SECONDS must be above BEAT_SECONDS, else every running job is taken over.")
+    _check_cleanup(settings)
     return settings
+
+
+def _check_cleanup(settings: Settings) -> None:
+    cron = "* * * * *" if settings.cleanup_cron == "off" else settings.cleanup_cron
+    try:
+        next_fire(cron, settings.cleanup_zone, after=0)
+    except InvalidInput as error:
+        complaints = [f"CLEANUP_{name.upper()} {complaint}" for name, complaint in error.fields.items()]
+        raise BadConfiguration("; ".join(complaints)) from None

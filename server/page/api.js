@@ -41,7 +41,7 @@ async function refusal(response) {
   });
 }
 
-async function ask(path, { method = "GET", body } = {}) {
+async function ask(path, { method = "GET", body, cache = "default" } = {}) {
   const headers = { accept: "application/json" };
   if (body !== undefined) headers["content-type"] = "application/json";
   let response;
@@ -49,13 +49,14 @@ async function ask(path, { method = "GET", body } = {}) {
     response = await fetch(path, {
       method,
       headers,
+      cache,
       body: body === undefined ? undefined : JSON.stringify(body),
       credentials: "same-origin",
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     readClock(response);
     if (!response.ok) throw await refusal(response);
-    return await response.json();
+    return response.status === 204 ? null : await response.json();
   } catch (error) {
     if (error instanceof Problem) throw error;
     const late = error.name === "TimeoutError";
@@ -76,14 +77,15 @@ export const eventsUrl = (id, after) => `${job(id)}/events?after=${after}`;
 export const kinds = async () => (await ask("/api/kinds")).kinds;
 export const submit = (kind, data) => ask(`/api/jobs/${kind}`, { method: "POST", body: data });
 export const cancel = (id) => ask(`${job(id)}/cancel`, { method: "POST" });
-export const retry = (id) => ask(`${job(id)}/retry`, { method: "POST" });
 
-/** One page of the caller's jobs of a kind, newest first: {jobs, nextCursor}. */
-export function list(kind, cursor, limit) {
-  const query = new URLSearchParams({ kind, limit });
-  if (cursor) query.set("cursor", cursor);
-  return ask(`/api/jobs?${query}`);
-}
+/** Tries a job again, and with it those that failed only because it had failed. */
+export const retry = (id) => ask(`${job(id)}/retry?cascade=true`, { method: "POST" });
+
+/** One job, with its place in the queue. Never from the browser's cache: what is expected changes each second. */
+export const look = (id) => ask(job(id), { cache: "no-store" });
+
+/** The caller's jobs of a kind, newest first: {jobs, nextCursor}. `filter`: `limit`, and `status` if only some count. */
+export const list = (kind, filter) => ask(`/api/jobs?${new URLSearchParams({ kind, ...filter })}`);
 
 /** All durable events of a job after `after`, in order, however many pages they fill. */
 export async function eventsAfter(id, after) {
@@ -95,3 +97,24 @@ export async function eventsAfter(id, after) {
   }
   return events;
 }
+
+const generation = (id) => `/api/generations/${encodeURIComponent(id)}`;
+
+/** One page of what the caller has made, newest first: {generations, nextCursor}. It outlives the jobs. */
+export function madeSoFar(cursor, limit) {
+  const query = new URLSearchParams({ limit });
+  if (cursor) query.set("cursor", cursor);
+  return ask(`/api/generations?${query}`);
+}
+
+export const lookAtMade = (id) => ask(generation(id));
+export const deleteMade = (id) => ask(generation(id), { method: "DELETE" });
+
+/** Cuts more from what was made, free: answered as any job is. `data`: platforms, and fit and focalPoint if given. */
+export const cutAgain = (id, data) => ask(`${generation(id)}/renditions`, { method: "POST", body: data });
+
+/** Where all its pictures are to be had as one file. */
+export const zipUrl = (id) => `${generation(id)}/zip`;
+
+/** Where a file is handed over to be kept, instead of being shown. Its address may carry a signature already. */
+export const saveUrl = ({ url }) => `${url}${url.includes("?") ? "&" : "?"}download=1`;

@@ -1,30 +1,57 @@
-// The list of jobs: newest on top, older ones by the page, those that run followed live.
+// The sheet: what runs and the newest on top, each with its news live; below it the gallery of all that was made before.
 
-import { cancel, eventsAfter, list, retry } from "./api.js";
+import { cancel, deleteMade, eventsAfter, list, look, lookAtMade, retry } from "./api.js";
 import { announce } from "./announcer.js";
 import { hideBanner, showBanner } from "./banner.js";
-import { byId, mark, say } from "./dom.js";
-import { JobCard, statusLine } from "./job_card.js";
-import { apply, ended, endsRun, foresee, isPartlyKnown, knownJob, newJob } from "./job_state.js";
+import { agreedToDelete } from "./deleting.js";
+import { byId } from "./dom.js";
+import { Gallery } from "./gallery.js";
+import { JobCard } from "./job_card.js";
+import {
+  adoptCut,
+  adoptGeneration,
+  apply,
+  beginCut,
+  ended,
+  endsRun,
+  foresee,
+  isPartlyKnown,
+  keptJob,
+  knownJob,
+  newJob,
+} from "./job_state.js";
+import { LinkSign } from "./link_sign.js";
+import { askStanding } from "./standing.js";
+import { statusLine } from "./status_line.js";
 import { Streams } from "./stream.js";
-import { LINK_WORDS } from "./words.js";
 import { view } from "./viewer.js";
 
-const PAGE = 10;
+const NEWEST = 5; // so many are shown whole, the rest is in the gallery
+const MOST_LIVE = 100;
+const LIVE = "waiting,delayed,blocked,active";
 const SECOND_MS = 1_000;
-const WORST_FIRST = ["offline", "reconnecting", "asking", "live"];
 
-/** All jobs of one kind that this browser's session owns. `reuse(job)` takes a prompt back into the form. */
+const unlessGone = (problem) => {
+  if (problem.status === 404) return null;
+  throw problem;
+};
+
+/**
+ * All that this browser's session makes. `cutting` is the kind that cuts more from what was made, if there is one.
+ * `reuse(job)` takes a prompt back into the form, `adjust(job, begun)` lets a person choose what else is cut.
+ */
 export class Board {
   #kind;
+  #cutting;
   #places;
   #acts;
-  #jobs = new Map();
+  #jobs = new Map(); // those with a card, and those that cut for one
   #cards = new Map();
-  #links = new Map();
+  #cardOf = new Map(); // of a job that cuts: the job with the card
+  #sign = new LinkSign();
   #dirty = new Set();
-  #older = null;
   #root = byId("jobs");
+  #gallery = new Gallery((generation) => this.#shown(generation));
   #streams = new Streams({
     job: (id) => this.#jobs.get(id),
     event: (id, event) => this.#heard(id, event),
@@ -32,22 +59,39 @@ export class Board {
     gone: (id) => this.#drop(id),
   });
 
-  constructor({ kind, places, reuse }) {
+  constructor({ kind, cutting, places, reuse, adjust }) {
     this.#kind = kind;
+    this.#cutting = cutting;
     this.#places = places;
     this.#acts = {
       cancel: (id) => this.#ask(id, cancel),
       retry: (id) => this.#ask(id, retry),
       view: (job, platform) => view(job, platform, places),
+      renew: (id) => this.#renew(id),
+      remove: (job) => this.#remove(job),
+      promptOf: (id) => this.#jobs.get(id)?.prompt ?? null,
+      adjust: cutting && ((job) => this.#adjust(job, adjust)),
       reuse,
     };
-    byId("older").addEventListener("click", () => this.#more());
     setInterval(() => this.#tick(), SECOND_MS);
   }
 
-  /** Shows the newest jobs of the session, and goes on following those that run. */
+  /** Shows what runs and the newest, the rest as gallery, and goes on following what runs. */
   async load() {
-    await this.#page(null);
+    const { kind } = this.#kind;
+    const cuts = this.#cutting ? list(this.#cutting.kind, { limit: MOST_LIVE }) : { jobs: [] };
+    const [made, live, newest, cut] = await Promise.all([
+      this.#gallery.load(),
+      list(kind, { status: LIVE, limit: MOST_LIVE }),
+      list(kind, { limit: NEWEST }),
+      cuts,
+    ]);
+    const bodies = new Map([...live.jobs, ...newest.jobs].map((body) => [body.jobId, body]));
+    const newestFirst = [...bodies.values()].sort((a, b) => Date.parse(b.createdAt) - Date.parse(a.createdAt));
+    const ofId = new Map(made.map((generation) => [generation.generationId, generation]));
+    await Promise.all(newestFirst.map((body) => this.#know(body, ofId)));
+    for (const { jobId } of newestFirst) if (this.#cards.has(jobId)) this.#root.append(this.#cards.get(jobId).node);
+    await this.#resumeCuts(cut.jobs, ofId);
     this.#drawEmpty();
   }
 
@@ -56,7 +100,8 @@ export class Board {
     const job = newJob(accepted, data);
     job.attempts = this.#kind.attempts ?? null;
     hideBanner();
-    this.#put(job, "prepend");
+    this.#put(job);
+    this.#root.prepend(this.#cards.get(job.id).node);
     this.#streams.follow(job.id);
     this.#drawEmpty();
     announce(job.id, "Accepted. Your pictures are on their way");
@@ -66,35 +111,67 @@ export class Board {
 
   #tick() {
     for (const card of this.#cards.values()) card.tick();
+    if (document.hidden) return;
+    for (const job of this.#jobs.values()) askStanding(job, () => this.#draw(job.id));
   }
 
-  async #page(cursor) {
-    const { jobs, nextCursor } = await list(this.#kind.kind, cursor, PAGE);
-    for (const body of jobs) if (!this.#jobs.has(body.jobId)) this.#put(knownJob(body), "append");
-    for (const { jobId } of jobs) this.#goOn(this.#jobs.get(jobId));
-    this.#older = nextCursor;
-    byId("older").hidden = !nextCursor;
-  }
-
-  async #more() {
-    const button = byId("older");
-    if (button.getAttribute("aria-disabled")) return;
-    mark(button, "aria-disabled", "true");
-    try {
-      const last = this.#root.lastElementChild;
-      await this.#page(this.#older);
-      if (button.hidden) last?.nextElementSibling?.querySelector("h2").focus();
-    } catch (problem) {
-      showBanner(problem, () => this.#more());
+  /** A job from a list, with the pictures that there are of it by now; one whose pictures were deleted is left out. */
+  async #know(body, ofId) {
+    const job = knownJob(body);
+    if (job.generationId && ended(job)) {
+      const made = ofId.get(job.generationId) ?? (await lookAtMade(job.generationId).catch(unlessGone));
+      if (!made) return;
+      adoptGeneration(job, made);
     }
-    mark(button, "aria-disabled", null);
+    this.#put(job);
+    this.#goOn(job);
   }
 
-  #put(job, where) {
+  async #resumeCuts(bodies, ofId) {
+    for (const body of [...bodies].reverse()) {
+      const cut = knownJob(body);
+      const card = [...this.#jobs.values()].find(({ generationId }) => generationId === cut.generationId);
+      if (ended(cut)) {
+        if (card && cut.status === "completed") Object.assign(card, { point: cut.point, fit: cut.fit ?? card.fit });
+        continue;
+      }
+      const made = card ? null : (ofId.get(cut.generationId) ?? (await lookAtMade(cut.generationId).catch(unlessGone)));
+      if (!card && !made) continue;
+      if (made) this.#root.prepend(await this.#shown(made));
+      this.#gallery.leave(cut.generationId);
+      this.#follow(card ?? this.#jobs.get(made.jobId), cut);
+    }
+  }
+
+  /** The card of something from the gallery; its job is asked for, which may be gone by now. */
+  async #shown(generation) {
+    const { jobId } = generation;
+    if (!this.#cards.has(jobId)) {
+      const [body, made] = await Promise.all([
+        look(jobId).catch(unlessGone),
+        lookAtMade(generation.generationId),
+      ]);
+      const job = body ? knownJob(body) : keptJob(made);
+      adoptGeneration(job, made);
+      this.#put(job, { inGallery: true });
+      if (body) this.#goOn(job);
+    }
+    return this.#cards.get(jobId).node;
+  }
+
+  #put(job, { inGallery = false } = {}) {
     const card = new JobCard(job, this.#places, this.#acts);
     this.#jobs.set(job.id, job);
     this.#cards.set(job.id, card);
-    this.#root[where](card.node);
+    if (job.generationId && !inGallery) this.#gallery.leave(job.generationId);
+  }
+
+  #follow(job, cut) {
+    this.#jobs.set(cut.id, cut);
+    this.#cardOf.set(cut.id, job.id);
+    beginCut(job, cut);
+    this.#draw(job.id);
+    this.#streams.follow(cut.id);
   }
 
   #goOn(job) {
@@ -105,22 +182,32 @@ export class Board {
   /** Reads what a job told so far, for the pictures of jobs that ended without a result. */
   async #catchUp(id) {
     const events = await eventsAfter(id, this.#jobs.get(id).seq).catch(() => []);
-    for (const event of events) apply(this.#jobs.get(id), event);
+    for (const event of events) this.#take(id, event);
     this.#draw(id);
   }
 
-  #heard(id, event) {
+  #take(id, event) {
     const job = this.#jobs.get(id);
-    const ends = endsRun(job, event);
-    if (apply(job, event)) {
+    if (!job || !apply(job, event)) return false;
+    const parent = this.#jobs.get(this.#cardOf.get(id));
+    if (parent) adoptCut(parent, job);
+    return true;
+  }
+
+  #heard(id, event) {
+    const ends = endsRun(this.#jobs.get(id), event);
+    if (this.#take(id, event)) {
       this.#draw(id);
-      if (!event.tick) announce(id, `${job.prompt.slice(0, 40)}: ${statusLine(job, this.#places)}`);
+      const job = this.#jobs.get(this.#cardOf.get(id) ?? id);
+      const line = statusLine(job, this.#places, this.#acts.promptOf);
+      if (!event.tick) announce(job.id, `${job.prompt.slice(0, 40)}: ${line}`);
     }
     return ends;
   }
 
   /** Draws at the next frame, once, however much news a job has until then. */
-  #draw(id) {
+  #draw(of) {
+    const id = this.#cardOf.get(of) ?? of;
     if (this.#dirty.has(id)) return;
     this.#dirty.add(id);
     const draw = () => {
@@ -147,18 +234,58 @@ export class Board {
     }
   }
 
-  #linked(id, state) {
-    if (state) this.#links.set(id, state);
-    else this.#links.delete(id);
-    const card = this.#cards.get(id);
-    if (card) card.link = state;
-    const all = new Set(this.#links.values());
-    const worst = WORST_FIRST.find((one) => all.has(one)) ?? "idle";
-    mark(byId("link"), "data-link", all.has("live") && worst === "asking" ? "live" : worst);
-    say(byId("link-text"), LINK_WORDS[byId("link").dataset.link]);
+  /** Addresses of a job's files that are good again. */
+  async #renew(id) {
+    const job = this.#jobs.get(id);
+    if (!job.generationId) return foresee(job, await look(id));
+    adoptGeneration(job, await lookAtMade(job.generationId));
+    this.#draw(id);
   }
 
+  async #adjust(job, adjust) {
+    if (job.asking) return;
+    job.asking = true;
+    hideBanner();
+    try {
+      await this.#renew(job.id);
+      adjust(job, (accepted, data) => {
+        this.#follow(job, newJob(accepted, { ...data, generationId: job.generationId }));
+        announce(job.id, "Accepted. The new cuts are on their way");
+      });
+    } catch (problem) {
+      showBanner(problem, () => this.#adjust(job, adjust));
+    } finally {
+      job.asking = false;
+    }
+  }
+
+  async #remove(job) {
+    if (!(await agreedToDelete(job))) return;
+    hideBanner();
+    try {
+      await deleteMade(job.generationId).catch(unlessGone);
+    } catch (problem) {
+      return showBanner(problem, problem.status === 409 ? null : () => this.#remove(job));
+    }
+    const next = this.#cards.get(job.id)?.node.nextElementSibling?.querySelector("h2") ?? byId("sheet");
+    this.#drop(job.id);
+    this.#gallery.forget(job.generationId);
+    this.#drawEmpty();
+    next.focus();
+    announce("deleted", "Deleted");
+  }
+
+  #linked(id, state) {
+    this.#sign.tell(id, state);
+    const card = this.#cards.get(this.#cardOf.get(id) ?? id);
+    if (card) card.link = state;
+  }
+
+  /** Forgets a job that the server no longer knows; what it was cutting for stays as it is. */
   #drop(id) {
+    const parent = this.#jobs.get(this.#cardOf.get(id));
+    if (parent?.cutting?.id === id) parent.cutting = null;
+    if (parent) this.#draw(parent.id);
     this.#cards.get(id)?.node.remove();
     this.#cards.delete(id);
     this.#jobs.delete(id);
@@ -166,6 +293,6 @@ export class Board {
   }
 
   #drawEmpty() {
-    byId("empty").hidden = this.#cards.size > 0;
+    byId("empty").hidden = this.#cards.size + this.#gallery.size > 0;
   }
 }

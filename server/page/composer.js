@@ -1,4 +1,4 @@
-// The form: prompt, look, places. It keeps what was typed until the server has accepted it.
+// The form: prompt, look, places, fit. It keeps what was typed until the server has accepted it.
 
 import { submit } from "./api.js";
 import { announce } from "./announcer.js";
@@ -7,7 +7,7 @@ import { byId, mark, say } from "./dom.js";
 import { rememberDraft, rememberedDraft } from "./memory.js";
 import { count } from "./words.js";
 
-const FIELDS = ["prompt", "imageType", "platforms"];
+const FIELDS = ["prompt", "imageType", "platforms", "fit"];
 const NEAR_LIMIT = 0.9;
 const APPLE = /Mac|iPhone|iPad/.test(navigator.platform);
 
@@ -22,7 +22,10 @@ const fieldOf = (path) =>
       .includes(name),
   );
 
-/** `accepted(answer, data)` gets each job that the server took, `refused(problem, again)` what fits no field. */
+/**
+ * `fits`: whether this server lets one choose how pictures are fitted. `accepted(answer, data)` gets each job that the
+ * server took, `refused(problem, again)` what fits no field.
+ */
 export class Composer {
   #kind;
   #limit;
@@ -33,8 +36,9 @@ export class Composer {
   #form = byId("composer");
   #prompt = byId("prompt");
 
-  constructor({ kind, limit, picker, accepted, refused }) {
+  constructor({ kind, limit, picker, fits, accepted, refused }) {
     this.#kind = kind;
+    byId("field-fit").hidden = !fits;
     this.#limit = limit;
     this.#picker = picker;
     this.#accepted = accepted;
@@ -46,9 +50,10 @@ export class Composer {
   }
 
   /** Puts a prompt, and what else is given, into the form and the cursor behind it. */
-  fill({ prompt, imageType, platforms }) {
+  fill({ prompt, imageType, platforms, fit }) {
     this.#prompt.value = prompt;
     if (imageType) this.#form.elements.imageType.value = imageType;
+    if (fit) this.#form.elements.fit.value = fit;
     if (platforms) this.#picker.choose(platforms);
     this.#typed();
     this.#prompt.focus();
@@ -67,7 +72,9 @@ export class Composer {
       event.preventDefault();
       this.#send();
     });
-    byId("field-imageType").addEventListener("change", () => this.#complain("imageType"));
+    for (const field of ["imageType", "fit"]) {
+      byId(`field-${field}`).addEventListener("change", () => this.#complain(field));
+    }
     this.#picker.addEventListener("change", () => {
       this.#complain("platforms");
       this.#drawButton();
@@ -136,6 +143,7 @@ export class Composer {
       imageType: this.#form.elements.imageType.value,
       platforms: this.#picker.chosen,
     };
+    if (!byId("field-fit").hidden) data.fit = this.#form.elements.fit.value;
     const complaints = this.#ownComplaints(data);
     if (complaints.length > 0) return this.#showComplaints(complaints);
     this.#sending = true;

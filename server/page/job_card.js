@@ -1,62 +1,20 @@
 // One job on the page. It draws a job's state and nothing else: `update` may be called as often as one likes.
 
-import { serverNow } from "./api.js";
+import { saveUrl, serverNow, zipUrl } from "./api.js";
 import { el, icon, mark, say } from "./dom.js";
 import { Frames } from "./frames.js";
-import { ended } from "./job_state.js";
-import {
-  LINK_WORDS,
-  STATUS_WORDS,
-  advice,
-  agoWords,
-  count,
-  formatWords,
-  stepWords,
-  tookWords,
-  waitWords,
-} from "./words.js";
+import { ended, readyPlaces } from "./job_state.js";
+import { statusLine, trouble } from "./status_line.js";
+import { LINK_WORDS, advice, agoWords, count, formatWords } from "./words.js";
 
 const GLYPHS = { completed: "check", failed: "cross", cancelled: "dash" };
 
 let cards = 0;
 
-const readyShots = (job) => [...job.shots.values()].filter(({ image }) => image).length;
-const ofAttempts = (job) => (job.attempts ? `${job.attempt} of ${job.attempts}` : `${job.attempt}`);
-
-function delayedWords(job) {
-  const when = job.dueAt ? waitWords(job.dueAt, serverNow()) : "soon";
-  return job.lastError ? `Attempt ${ofAttempts(job)} failed. Trying again ${when}` : `Starts ${when}`;
-}
-
-function completedWords(job) {
-  const ready = readyShots(job);
-  const made = ready === job.platforms.length ? "Ready" : `${ready} of ${job.platforms.length} ready`;
-  return job.startedAt && job.finishedAt ? `${made}, made in ${tookWords(job.startedAt, job.finishedAt)}` : made;
-}
-
-/** A job's state as one line. */
-export function statusLine(job, places) {
-  if (ended(job)) {
-    if (job.status === "completed") return completedWords(job);
-    const ready = readyShots(job);
-    const kept = ready > 0 ? `, ${count(ready, "picture")} kept` : "";
-    const tried = job.status === "failed" && job.attempt > 1 ? ` after ${count(job.attempt, "attempt")}` : "";
-    return `${STATUS_WORDS[job.status]}${tried}${kept}`;
-  }
-  if (job.cancelRequested) return "Cancelling…";
-  if (job.status === "delayed") return delayedWords(job);
-  if (job.status !== "active") return STATUS_WORDS[job.status] ?? job.status;
-  const doing = stepWords(job.step, (name) => places.fullLabel(name));
-  return job.attempt > 1 ? `${doing}, attempt ${ofAttempts(job)}` : doing;
-}
-
-/** What is to be said below the line: the reason of a failure, or of the wait before the next attempt. */
-function trouble(job) {
-  if (job.status === "failed") return job.error;
-  return job.status === "delayed" || (job.status === "waiting" && !job.cancelRequested) ? job.lastError : null;
-}
-
-/** `acts`: cancel(id), retry(id), reuse(job), view(job, platform). */
+/**
+ * `acts`: cancel(id), retry(id), reuse(job), view(job, platform), renew(id), remove(job), promptOf(id), and adjust(job)
+ * where more can be cut.
+ */
 export class JobCard {
   #places;
   #acts;
@@ -82,19 +40,21 @@ export class JobCard {
 
   /** What passes with time alone: countdowns and ages. */
   tick() {
-    say(this.#parts.text, statusLine(this.#job, this.#places));
+    say(this.#parts.text, statusLine(this.#job, this.#places, this.#acts.promptOf));
     say(this.#parts.time, agoWords(this.#job.createdAt, serverNow()));
   }
 
   update(job) {
     this.#job = job;
-    mark(this.node, "data-status", job.cancelRequested && !ended(job) ? "cancelling" : job.status);
+    const going = job.cutting ?? job;
+    mark(this.node, "data-status", going.cancelRequested && !ended(going) ? "cancelling" : going.status);
     this.tick();
-    this.#drawProgress(job);
+    this.#drawProgress(going);
     this.#drawTrouble(job);
     this.#frames.update(job);
-    const bare = ended(job) && readyShots(job) === 0 && job.shots.size === 0;
+    const bare = ended(going) && readyPlaces(job).length === 0 && job.shots.size === 0;
     this.#frames.node.hidden = bare;
+    say(this.#parts.sizes, `${count(job.platforms.length, "size")} · `);
     this.#drawFacts(job);
     this.#drawActions(job);
   }
@@ -115,7 +75,10 @@ export class JobCard {
         text,
       );
     const p = this.#parts;
-    this.#frames = new Frames(job, this.#places, (platform) => this.#acts.view(this.#job, platform));
+    this.#frames = new Frames(job, this.#places, {
+      open: (platform) => this.#acts.view(this.#job, platform),
+      renew: () => this.#acts.renew(job.id),
+    });
     p.prompt = el("h2", { class: "job-prompt", id: `${id}-prompt`, tabindex: -1 }, job.prompt);
     p.more = el(
       "button",
@@ -128,9 +91,15 @@ export class JobCard {
       },
       "Show all",
     );
-    p.cancel = button("cross", "Cancel", () => this.#acts.cancel(this.#job.id));
+    p.cancel = button("cross", "Cancel", () => this.#acts.cancel((this.#job.cutting ?? this.#job).id));
     p.retry = button("again", "Try again", () => this.#acts.retry(this.#job.id));
+    p.adjust = button("crop", "Adjust cuts", () => this.#acts.adjust(this.#job));
+    p.zip = el("a", { class: "button", download: true, "aria-describedby": `${id}-prompt` }, icon("down"), "All as zip");
     p.reuse = button("pen", "Use again", () => this.#acts.reuse(this.#job));
+    p.remove = button("bin", "", () => this.#acts.remove(this.#job));
+    p.remove.classList.add("only-icon");
+    mark(p.remove, "aria-label", "Delete");
+    mark(p.remove, "title", "Delete");
     p.glyph = el("span", { class: "glyph" });
     p.text = el("span", { class: "job-text" });
     p.percent = el("span", { class: "percent" });
@@ -141,11 +110,12 @@ export class JobCard {
       el("span"),
     );
     p.time = el("time", { datetime: job.createdAt, title: new Date(job.createdAt).toLocaleString() });
+    p.sizes = el("span");
     p.meta = el(
       "span",
       { class: "job-meta" },
-      job.imageType ? `${job.imageType} · ` : "",
-      `${count(job.platforms.length, "size")} · `,
+      [job.imageType, job.fit, ""].filter((part) => part !== null && part !== "cover").join(" · "),
+      p.sizes,
       p.time,
     );
     p.fill = el("span", { class: "fill" });
@@ -163,7 +133,7 @@ export class JobCard {
         "header",
         { class: "job-head" },
         el("div", { class: "job-words" }, p.prompt, p.more),
-        el("div", { class: "job-actions" }, p.cancel, p.retry, p.reuse),
+        el("div", { class: "job-actions" }, p.cancel, p.retry, p.adjust, p.zip, p.reuse, p.remove),
       ),
       el("div", { class: "job-line" }, p.glyph, p.text, p.percent, p.link, p.meta),
       p.track,
@@ -203,7 +173,7 @@ export class JobCard {
     mark(track, "data-going", going);
     mark(track, "aria-hidden", going ? null : "true"); // a mere line, once the job has ended
     mark(track, "aria-valuenow", shown);
-    mark(track, "aria-valuetext", `${shown} %, ${statusLine(job, this.#places)}`);
+    mark(track, "aria-valuetext", `${shown} %, ${this.#parts.text.textContent}`);
     fill.style.setProperty("--part", job.progress / 100);
     say(percent, job.status === "active" && !job.cancelRequested ? `${shown} %` : "");
     const name = GLYPHS[job.status];
@@ -220,14 +190,14 @@ export class JobCard {
     if (box.dataset.key === key) return;
     box.dataset.key = key;
     if (!error) return void box.replaceChildren();
-    const todo = job.status === "failed" ? ` ${advice(error.code, error.retryable)}` : "";
+    const todo = ended(job) && !job.cutting ? ` ${advice(error.code, error.retryable)}` : "";
     box.replaceChildren(el("p", {}, error.message, el("span", {}, todo)), el("p", { class: "code" }, error.code));
   }
 
   #drawFacts(job) {
     const { facts } = this.#parts;
     facts.hidden = ended(job) && job.simulated === null; // while it runs its room is kept
-    const key = [job.simulated, job.model, job.understood, job.master?.url].join("|");
+    const key = [job.simulated, job.model, job.understood, job.master?.fileId].join("|");
     if (facts.dataset.key === key) return;
     facts.dataset.key = key;
     const badge = el(
@@ -244,7 +214,7 @@ export class JobCard {
         master?.url
           ? el(
               "a",
-              { class: "original", href: `${master.url}?download=1`, download: true },
+              { class: "original", href: saveUrl(master), download: true },
               icon("down"),
               `Original, ${master.width} × ${master.height} ${formatWords(master.contentType)}`,
             )
@@ -254,12 +224,19 @@ export class JobCard {
   }
 
   #drawActions(job) {
-    const { cancel, retry, reuse, prompt } = this.#parts;
-    const held = [cancel, retry, reuse].find((one) => one === document.activeElement);
-    cancel.hidden = ended(job);
-    mark(cancel, "aria-disabled", job.cancelRequested ? "true" : null);
-    retry.hidden = job.status !== "failed" && job.status !== "cancelled";
-    reuse.hidden = !ended(job);
+    const { cancel, retry, adjust, zip, reuse, remove, prompt } = this.#parts;
+    const going = job.cutting ?? job;
+    const rests = ended(going);
+    const ready = readyPlaces(job).length;
+    const held = [cancel, retry, adjust, zip, reuse, remove].find((one) => one === document.activeElement);
+    cancel.hidden = rests;
+    mark(cancel, "aria-disabled", going.cancelRequested ? "true" : null);
+    retry.hidden = !rests || !job.kept || (job.status !== "failed" && job.status !== "cancelled");
+    adjust.hidden = !rests || !job.master || !job.generationId || !this.#acts.adjust;
+    zip.hidden = !rests || !job.generationId || ready < 2;
+    if (!zip.hidden) mark(zip, "href", zipUrl(job.generationId));
+    reuse.hidden = !rests;
+    remove.hidden = !rests || !job.generationId;
     if (held?.hidden) (retry.hidden ? prompt : retry).focus({ preventScroll: true });
   }
 }

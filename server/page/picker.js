@@ -1,15 +1,19 @@
 // The picker of places: grouped by network, each drawn in its true aspect ratio, the choice kept in the browser.
 
-import { byId, el, icon, mark, say } from "./dom.js";
+import { byId, el, icon, say } from "./dom.js";
 import { rememberPlaces, rememberedPlaces } from "./memory.js";
+import { WholeGroup } from "./whole_group.js";
+import { coveredWords } from "./words.js";
+import { zonesOf } from "./zones.js";
 
 const FIRST_CHOICE = 4; // on a first visit: so many places
 const ALIKE = 1.15; // and no two of them with aspects closer than this factor
 
 /** A shape of the same area for every place, so that none looks more important than another. */
-function shape({ width, height }) {
-  const aspect = width / height;
-  return el("span", { class: "shape", vars: { "--aspect": aspect, "--wide": Math.sqrt(aspect) } }, icon("check"));
+function shape(place) {
+  const aspect = place.width / place.height;
+  const vars = { "--aspect": aspect, "--wide": Math.sqrt(aspect) };
+  return el("span", { class: "shape", vars }, ...zonesOf(place), icon("check"));
 }
 
 /** Emits "change" whenever the choice changes. */
@@ -55,14 +59,15 @@ export class Picker extends EventTarget {
 
   #group({ network, places }) {
     const tiles = places.map((place) => this.#tile(place));
-    const boxes = places.map(({ name }) => this.#boxes.get(name));
-    const all = el("button", { type: "button", class: "quiet", on: { click: () => this.#toggle(boxes) } });
-    this.#groups.push({ network, boxes, all });
-    const title = el("p", { class: "network" }, el("span", {}, network), boxes.length > 1 ? all : null);
+    const whole = new WholeGroup(
+      network,
+      places.map(({ name }) => this.#boxes.get(name)),
+    );
+    this.#groups.push(whole);
     return el(
       "div",
       { class: "group", role: "group", "aria-label": network },
-      title,
+      whole.node,
       el("div", { class: "tiles" }, ...tiles),
     );
   }
@@ -73,27 +78,17 @@ export class Picker extends EventTarget {
     this.#boxes.set(place.name, box);
     return el(
       "label",
-      { class: "tile", title: `${place.network} ${place.label.toLowerCase()}, ${size}` },
+      { class: "tile", title: `${this.#places.fullLabel(place.name)}, ${size}${coveredWords(place.zones)}` },
       box,
       el("span", { class: "shape-room" }, shape(place)),
       el("span", { class: "tile-name" }, place.label),
-      el("span", { class: "unseen" }, `, ${size}`),
+      el("span", { class: "unseen" }, `, ${size}${coveredWords(place.zones)}`),
     );
-  }
-
-  #toggle(boxes) {
-    const on = boxes.some((box) => !box.checked);
-    for (const box of boxes) box.checked = on;
-    this.#changed();
   }
 
   #changed() {
     const { chosen } = this;
-    for (const { network, boxes, all } of this.#groups) {
-      const full = boxes.every((box) => box.checked);
-      say(all, full ? "none" : "all");
-      mark(all, "aria-label", `${full ? "None" : "All"} of ${network}`);
-    }
+    for (const whole of this.#groups) whole.draw();
     say(byId("picked"), `${chosen.length} of ${this.#boxes.size} chosen`);
     rememberPlaces(chosen);
     this.dispatchEvent(new Event("change"));

@@ -19,8 +19,8 @@ export class Places {
 
   /** `listed`: the `x-platforms` of the kind's schema. */
   constructor(listed) {
-    for (const { name, network, width, height, format } of listed) {
-      this.#byName.set(name, { name, network, width, height, format, label: shortLabel(name, network) });
+    for (const { name, network, width, height, format, zones = [] } of listed) {
+      this.#byName.set(name, { name, network, width, height, format, zones, label: shortLabel(name, network) });
     }
   }
 
@@ -40,9 +40,8 @@ export class Places {
 
   /** A place; one that is no longer listed is known by its name alone, and square. */
   get(name) {
-    return (
-      this.#byName.get(name) ?? { name, network: "", width: 1, height: 1, format: "", label: shortLabel(name, "") }
-    );
+    const unlisted = { name, network: "", width: 1, height: 1, format: "", zones: [], label: shortLabel(name, "") };
+    return this.#byName.get(name) ?? unlisted;
   }
 
   /** Network and label in one. */

@@ -1,6 +1,8 @@
 // One picture large, over the page: arrow keys go to the next, Escape closes.
 
+import { saveUrl } from "./api.js";
 import { byId, say } from "./dom.js";
+import { readyPlaces, shotOf } from "./job_state.js";
 import { formatWords, sizeWords } from "./words.js";
 
 let pictures = [];
@@ -18,15 +20,15 @@ function show(index) {
   shown.height = image.height;
   shown.src = image.url;
   shown.alt = `${label}: ${prompt}`;
-  byId("viewer-save").href = `${image.url}?download=1`;
+  byId("viewer-save").href = saveUrl(image);
   for (const step of ["viewer-back", "viewer-next"]) byId(step).hidden = pictures.length < 2;
 }
 
 /** Opens the picture of a platform; the job's other ready pictures are its neighbours. */
 export function view(job, platform, places) {
-  const ready = job.platforms.filter((name) => job.shots.get(name)?.image);
+  const ready = readyPlaces(job);
   pictures = ready.map((name) => ({
-    image: job.shots.get(name).image,
+    image: shotOf(job, name).image,
     label: places.fullLabel(name),
     prompt: job.prompt,
   }));

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -57,9 +57,26 @@ class Storage(ABC):
         """Every file whose key starts with `prefix`, in the order of keys."""
 
     @abstractmethod
+    async def find(self, key: str) -> StoredFile | None:
+        """The file under `key` as it is now, None when there is none."""
+
+    @abstractmethod
     async def check(self) -> None:
         """Return when the storage can be written to, else raise `StorageUnavailable`."""
 
     @abstractmethod
     async def close(self) -> None:
         """Give back what is held. Using the storage afterwards is an error."""
+
+
+@runtime_checkable
+class Leftovers(Protocol):
+    """What a storage can do besides whose writers, when they die, leave something behind that is under no key."""
+
+    async def count_leftovers(self, *, older_than: float = 3600.0) -> int:
+        """How many there are that nobody has written to for so many seconds. May raise `StorageUnavailable`."""
+        ...
+
+    async def remove_leftovers(self, *, older_than: float = 3600.0) -> int:
+        """Remove those; returns how many were removed. May raise `StorageUnavailable`."""
+        ...

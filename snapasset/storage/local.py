@@ -93,12 +93,18 @@ class LocalStorage(Storage):
             for file in page:
                 yield file
 
+    async def find(self, key: str) -> StoredFile | None:
+        check_key(key)
+        return await self._run(self._look, key)
+
     async def check(self) -> None:
         await self._run(self._try_out)
 
+    async def count_leftovers(self, *, older_than: float = 3600.0) -> int:
+        return await self._run(lambda: sum(1 for _ in self._leftovers(time.time() - older_than)))
+
     async def remove_leftovers(self, *, older_than: float = 3600.0) -> int:
-        """Remove what writers that died left behind at least so many seconds ago; return how many files that were."""
-        return await self._run(self._sweep_up, time.time() - older_than)
+        return await self._run(lambda: sum(map(_unlink_file, self._leftovers(time.time() - older_than))))
 
     async def close(self) -> None:
         """Let what runs end; the event loop goes on meanwhile."""
@@ -208,16 +214,19 @@ class LocalStorage(Storage):
                     facts = entry.stat(follow_symlinks=False)
                     yield StoredFile(key, facts.st_size, facts.st_mtime_ns // 1_000_000)
 
-    def _sweep_up(self, before: float) -> int:
-        removed = 0
+    def _look(self, key: str) -> StoredFile | None:
+        with contextlib.suppress(FileMissing), self._open(key) as file:
+            facts = os.fstat(file.fileno())
+            return StoredFile(key, facts.st_size, facts.st_mtime_ns // 1_000_000)
+        return None
+
+    def _leftovers(self, before: float) -> Iterator[Path]:
         for folder, _, names in os.walk(self._root):
             for name in names:
                 path = self._root / folder / name
                 with contextlib.suppress(FileNotFoundError):
                     if name.startswith(_HIDDEN) and name.endswith(_PART) and path.lstat().st_mtime <= before:
-                        path.unlink()
-                        removed += 1
-        return removed
+                        yield path
 
     def _try_out(self) -> None:
         probe = self._root / f"{_HIDDEN}probe.{secrets.token_hex(4)}{_PART}"

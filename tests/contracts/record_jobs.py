@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from snapasset.job import Job, new_id
 from snapasset.records.claims import Claim
+from snapasset.records.endings import Cancel, Complete, Fail
 from snapasset.records.events import EventsAfter
 from snapasset.records.jobs import GetJob
 from snapasset.records.submission import Submit
-from tests.contracts.record_backends import Look
+from tests.contracts.record_backends import Do, Look
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,6 +45,25 @@ async def claimed(database: Database, claim: Claim = CLAIM) -> Job:
     job = await database.write(claim)
     assert job is not None, "there was nothing to claim"
     return job
+
+
+async def ended(database: Database, job: Job, status: str = "completed", result: str = "{}") -> Job:
+    """Bring a job that waits to its end; of those of its kind that wait, it must be the next."""
+    if status == "cancelled":
+        return await database.write(Cancel(job.id, job.owner))
+    mine = await claimed(database, Claim(job.queue, (job.kind,), WORKER))
+    assert mine.id == job.id, "another job was before it"
+    change = Complete if status == "completed" else Fail
+    how = {"result": result} if status == "completed" else {"error": FAULT, "retryable": False, "delay_ms": 0}
+    after = await database.write(change(mine.id, mine.fence, **how))
+    assert after is not None
+    assert after.status == status
+    return after
+
+
+async def gone(database: Database, job_id: str) -> None:
+    """Remove a job as nobody should: alone."""
+    await database.write(Do("DELETE FROM jobs WHERE id = $1", (job_id,)))
 
 
 async def stored(database: Database, job_id: str) -> Job:

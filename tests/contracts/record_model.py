@@ -2,91 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from snapasset.event import iso
-
-LEVEL_MS = 60_000
-"""Waiting this long is worth one level of priority."""
-
-LOST: dict[str, Any] = {"code": "worker_lost", "retryable": True}
-
-
-class Told(NamedTuple):
-    """What of an event the model foretells; `detail` is a step's state, an error, a result."""
-
-    type: str
-    run: int
-    attempt: int
-    status: str
-    step: str | None
-    progress: float
-    cancelling: bool
-    detail: Any
-
-
-@dataclass
-class ModelStep:
-    paid: bool
-    state: str = "started"
-    output: str | None = None
-    doubts: int = 0
-
-
-@dataclass
-class ModelJob:
-    id: str
-    kind: str
-    queue: str
-    owner: str
-    priority: int
-    attempts: int
-    ready_at: int
-    """When it became ready or will: with the priority, this is its place among those that wait."""
-    due_at: int | None
-    status: str = "waiting"
-    run: int = 1
-    attempt: int = 0
-    fence: int = 0
-    beat: int = 0
-    step: str | None = None
-    progress: float = 0.0
-    cancelling: bool = False
-    worker: str | None = None
-    result: str | None = None
-    error: str | None = None
-    steps: dict[tuple[int, str], ModelStep] = field(default_factory=dict[tuple[int, str], ModelStep])
-    told: list[Told] = field(default_factory=list[Told])
-
-    @property
-    def ended(self) -> bool:
-        return self.status in ("completed", "failed", "cancelled")
-
-    @property
-    def place(self) -> tuple[bool, int, str]:
-        return self.priority < 10, self.ready_at - self.priority * LEVEL_MS, self.id
-
-    def tell(self, type_: str, detail: Any = None) -> None:
-        self.told.append(
-            Told(type_, self.run, self.attempt, self.status, self.step, self.progress, self.cancelling, detail)
-        )
-
-    def done(self) -> dict[str, str | None]:
-        """The outputs of finished steps, of the newest run where several have one."""
-        return {name: step.output for (_, name), step in sorted(self.steps.items()) if step.state == "done"}
-
-    def under_way(self) -> list[ModelStep]:
-        return [step for (run, _), step in self.steps.items() if run == self.run and step.state == "started"]
-
-    def doubt_paid_calls(self) -> None:
-        for step in self.under_way():
-            if step.paid:
-                step.state, step.doubts = "doubtful", step.doubts + 1
-
-    def leave(self, status: str) -> None:
-        """Its executor has it no longer."""
-        self.status, self.worker = status, None
+from tests.contracts.record_model_dependencies import Kinship
+from tests.contracts.record_model_jobs import LOST, ModelJob, ModelStep
+from tests.contracts.record_model_schedules import ModelSchedules
 
 
 class Model:
@@ -95,6 +16,8 @@ class Model:
     def __init__(self) -> None:
         self.now = 0
         self.jobs: dict[str, ModelJob] = {}
+        self.kin = Kinship(self.jobs)
+        self.schedules = ModelSchedules()
 
     # --- what can be asked
 
@@ -106,7 +29,10 @@ class Model:
         return sorted(waiting, key=lambda job: job.place)
 
     def next_due(self) -> int | None:
-        return min((job.due_at - self.now for job in self.jobs.values() if job.due_at is not None), default=None)
+        return min((job.due_at - self.now for job in self._delayed() if job.due_at is not None), default=None)
+
+    def next_expiry(self) -> int | None:
+        return min((at - self.now for at, _ in self._mortal()), default=None)
 
     def held(self, job_id: str, fence: int) -> ModelJob | None:
         """The job, if whoever names this fence holds it."""
@@ -120,10 +46,8 @@ class Model:
     # --- what callers do
 
     def submit(self, job: ModelJob) -> None:
-        if job.due_at is not None and job.due_at > self.now:
-            job.status, job.ready_at = "delayed", job.due_at
-        else:
-            job.due_at, job.ready_at = None, self.now
+        self.kin.place(job, self.now)
+        job.expires_at = None if job.ttl is None else job.ready_at + job.ttl
         self.jobs[job.id] = job
         job.tell("update")
 
@@ -135,14 +59,17 @@ class Model:
         else:
             job.status, job.due_at = "cancelled", None
             job.fence += 1
-            job.tell("final")
+            self._end(job)
 
-    def retry(self, job: ModelJob) -> None:
-        job.status, job.ready_at = "waiting", self.now
-        job.run, job.attempt = job.run + 1, 0
-        job.result = job.error = job.step = None
-        job.progress, job.cancelling = 0.0, False
-        job.tell("update")
+    def retry(self, *jobs: ModelJob) -> None:
+        """Begin these again; whoever waits for another of them comes after it."""
+        for job in jobs:
+            job.run, job.attempt = job.run + 1, 0
+            job.result = job.error = job.step = None
+            job.progress, job.cancelling = 0.0, False
+            job.expires_at = None if job.ttl is None else self.now + job.ttl
+            self.kin.place(job, self.now)
+            job.tell("update")
 
     # --- what executors do
 
@@ -193,7 +120,7 @@ class Model:
         job.progress = job.progress if job.cancelling else 100.0
         if doubtful:
             job.doubt_paid_calls()
-        job.tell("final", ("result", result))
+        self._end(job, ("result", result))
         return job
 
     def fail(self, job: ModelJob, error: dict[str, Any], *, retryable: bool, delay: int, doubtful: bool) -> ModelJob:
@@ -215,7 +142,7 @@ class Model:
         job.leave("cancelled")
         job.fence += 1
         job.doubt_paid_calls()
-        job.tell("final")
+        self._end(job)
         return job
 
     def give_back(self, job: ModelJob) -> ModelJob:
@@ -223,16 +150,27 @@ class Model:
         job.fence += 1
         job.attempt -= 1
         job.doubt_paid_calls()
-        job.tell("final" if job.ended else "update")
+        if job.ended:
+            self._end(job)
+        else:
+            job.tell("update")
         return job
 
     # --- what time does
 
     def promote(self) -> list[ModelJob]:
-        due = [job for job in self.jobs.values() if job.due_at is not None and job.due_at <= self.now]
+        due = [job for job in self._delayed() if job.due_at is not None and job.due_at <= self.now]
         for job in due:
             job.status, job.due_at = "waiting", None
             job.tell("update")
+        return due
+
+    def expire(self) -> list[ModelJob]:
+        due = [job for at, job in self._mortal() if at <= self.now]
+        for job in due:
+            job.fail_unstarted("expired")
+        for job in due:
+            self.kin.settle(job, self.now)
         return due
 
     def reap(self, job: ModelJob) -> None:
@@ -243,14 +181,26 @@ class Model:
 
     # ---
 
+    def _delayed(self) -> list[ModelJob]:
+        return [job for job in self.jobs.values() if job.status == "delayed"]
+
+    def _mortal(self) -> list[tuple[int, ModelJob]]:
+        """The jobs that nobody runs and that will not wait for ever, and until when."""
+        idle = (job for job in self.jobs.values() if not job.ended and job.status != "active")
+        return [(job.expires_at, job) for job in idle if job.expires_at is not None]
+
+    def _end(self, job: ModelJob, detail: Any = None) -> None:
+        job.tell("final", detail)
+        self.kin.settle(job, self.now)
+
     def _move(self, job: ModelJob, step: str, progress: float) -> None:
         job.step, job.progress = step, max(job.progress, progress)
 
     def _tell_failure(self, job: ModelJob, error: dict[str, Any]) -> None:
         if job.status == "failed":
-            job.tell("final", ("error", error["code"]))
+            self._end(job, ("error", error["code"]))
         elif job.ended:
-            job.tell("final")
+            self._end(job)
         else:
             at = iso(self.now if job.due_at is None else job.due_at)
             job.tell("error", ("next", error["code"], error["retryable"], at))

@@ -9,18 +9,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from snapasset.database import Read, Statement, Write
 from snapasset.event import Event
 from snapasset.job import Job
+from snapasset.records.dependencies import BlockedAstray
 from snapasset.records.jobs import COLUMNS, CountByQueue
-from snapasset.records.upkeep import NextDue, ReadyJobs
-from tests.contracts.record_model import ModelJob, Told
+from snapasset.records.upkeep import NextDue, NextExpiry, ReadyJobs
+from tests.contracts.record_model_jobs import ModelJob, Told
 
 if TYPE_CHECKING:
     from snapasset.database import Steps
 
 QUEUES = ("pictures", "chores")
+TABLES = (
+    "jobs", "job_events", "job_steps", "dependencies", "generations", "files", "schedules", "schedule_firings",
+)  # fmt: skip
 
 
 class Stored(NamedTuple):
-    """All that the record holds; `steps` are state, output and doubts by job, run and name."""
+    """All that the record holds; `steps` are state, output and doubts by job, run and name.
+
+    `outcomes` are what the generations know of their jobs, `schedules` the crontab line, next and last time of each.
+    """
 
     jobs: dict[str, Job]
     events: list[Event]
@@ -29,6 +36,12 @@ class Stored(NamedTuple):
     next_due: int | None
     counts: dict[str, dict[str, int]]
     unfinished: Counter[str]
+    next_expiry: int | None
+    blockers: dict[str, int]
+    astray: bool
+    outcomes: dict[str, tuple[str | None, int | None]]
+    schedules: dict[str, tuple[str, int, int | None]]
+    fired: set[tuple[str, int]]
 
 
 class Everything(Read[Stored]):
@@ -40,6 +53,10 @@ class Everything(Read[Stored]):
         for queue in QUEUES:
             ready[queue] = [job.id for job in (yield from ReadyJobs(queue, 1000).steps())]
         owners = yield Statement("SELECT owner FROM jobs WHERE finished_at IS NULL")
+        blockers = yield Statement("SELECT id, blockers FROM jobs WHERE status = 'blocked'")
+        outcomes = yield Statement("SELECT job_id, outcome, ended_at FROM generations")
+        schedules = yield Statement("SELECT id, cron, next_run, last_run FROM schedules")
+        fired = yield Statement("SELECT schedule_id, fire_at FROM schedule_firings")
         return Stored(
             {job.id: job for job in jobs},
             [Event._make(row) for row in events],
@@ -48,6 +65,12 @@ class Everything(Read[Stored]):
             (yield from NextDue().steps()),
             (yield from CountByQueue().steps()),
             Counter(owner for (owner,) in owners),
+            (yield from NextExpiry().steps()),
+            dict(blockers),
+            (yield from BlockedAstray().steps()),
+            {job_id: (outcome, ended_at) for job_id, outcome, ended_at in outcomes},
+            {id_: (cron, next_run, last_run) for id_, cron, next_run, last_run in schedules},
+            {(id_, fire_at) for id_, fire_at in fired},
         )
 
 
@@ -55,7 +78,7 @@ class Wipe(Write[None]):
     """The record is as new."""
 
     def steps(self) -> Steps[None]:
-        for table in ("jobs", "job_events", "job_steps", "generations", "files"):
+        for table in TABLES:
             yield Statement(f"DELETE FROM {table}")
 
 
@@ -64,7 +87,7 @@ def seen_in(job: Job) -> tuple[Any, ...]:
     return (
         job.status, job.run, job.attempt, job.fence, job.beat, job.step, job.progress, bool(job.cancel_requested),
         job.worker_id, job.due_at, job.result, json.loads(job.error)["code"] if job.error else None,
-        job.finished_at is not None,
+        job.finished_at is not None, tuple(json.loads(job.depends_on or "[]")), job.expires_at,
     )  # fmt: skip
 
 
@@ -72,7 +95,7 @@ def foretold(job: ModelJob) -> tuple[Any, ...]:
     return (
         job.status, job.run, job.attempt, job.fence, job.beat, job.step, job.progress, job.cancelling,
         job.worker, job.due_at, job.result, job.error,
-        job.ended,
+        job.ended, job.parents, job.expires_at,
     )  # fmt: skip
 
 

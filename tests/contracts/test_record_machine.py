@@ -9,42 +9,29 @@ import asyncio
 import json
 import os
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from snapasset.database import Both, Read, Write
-from snapasset.errors import Conflict, NotFound, SnapAssetError, TooManyJobs
-from snapasset.job import ENDED, Job, new_id
+from snapasset.database import Both, Write
+from snapasset.job import ENDED, Job
 from snapasset.records.claims import Beat, Claim, GiveBack
-from snapasset.records.endings import Cancel, Complete, EndCancelled, Fail
-from snapasset.records.revival import Retry
+from snapasset.records.endings import Complete, EndCancelled, Fail
 from snapasset.records.steps import DoneSteps, FailStep, FinishStep, SavePaidStep, StartedStep, StartStep
-from snapasset.records.submission import Submit
-from snapasset.records.upkeep import HeldJob, HeldJobs, Promote, Reap
-from tests.contracts.record_backends import RECORDS, Record
-from tests.contracts.record_model import Model, ModelJob
-from tests.contracts.record_view import QUEUES, Everything, Stored, Wipe, foretold, seen_in, told_by
+from snapasset.records.upkeep import Expire, HeldJob, HeldJobs, Promote, Reap
+from tests.contracts.record_backends import RECORDS
+from tests.contracts.record_machine import KINDS, OWNERS, Grip, World, choose, numbers
+from tests.contracts.record_machine_callers import CallerRules
+from tests.contracts.record_machine_schedules import ScheduleRules
+from tests.contracts.record_view import QUEUES, Everything, Stored, foretold, seen_in, told_by
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from snapasset.database import Database
-    from snapasset.event import Event
-
-T = TypeVar("T")
+    from tests.contracts.record_model_jobs import ModelJob
 
 EXAMPLES = int(os.environ.get("SNAPASSET_TEST_EXAMPLES", "0"))
 SETTINGS = settings(
@@ -57,95 +44,24 @@ SETTINGS = settings(
     print_blob=False,
 )
 
-KINDS = ("draw", "clean", "unheard-of")
 SOME_KINDS = (KINDS[:2], KINDS[:1], KINDS[1:2], KINDS)
-OWNERS = ("anna", "ben")
 PAID = {"generate": True, "render": False}
 FAULT: dict[str, Any] = {"code": "provider_failed", "message": "It failed.", "retryable": True}
 RESULT = '{"n": 1}'
-
-MOST_JOBS = 8
-"""More of them would only keep the rules from meeting the same job twice."""
-
 WORKS = ("start", "finish", "fail", "beat")
 ENDS = ("complete", "complete and claim", "give up", "cancelled", "give back", "crash")
-
-numbers = st.integers(0, 99)
-limits = st.sampled_from([None, None, 3])
-
-
-def choose(n: int, likely: Sequence[T], all_: Sequence[T]) -> T:
-    """One of `likely`, two times out of three, if there are any."""
-    pool = likely if likely and n % 3 else all_
-    return pool[n // 3 % len(pool)]
+FAMILIES = ("a chain", "a diamond", "a diamond that failed")
+STORIES = (
+    "claimed", "being cancelled", "beats in time", "taken over", "taken over", "tried again",
+    *FAMILIES, "missed times",
+)  # fmt: skip
 
 
-@dataclass(eq=False)
-class Grip:
-    """What an executor knows of a job that it claimed. It may be long out of date."""
-
-    job_id: str
-    fence: int
-    run: int
-    done: dict[str, str]
-    started: set[str] = field(default_factory=set[str])
-
-
-class World:
-    """The record under test, and an event loop to talk to it."""
-
-    def __init__(self, runner: asyncio.Runner, record: Record, database: Database) -> None:
-        self.runner = runner
-        self.record = record
-        self.database = database
-        self.heard: list[Event] = []
-        database.listen(self.heard.extend)
-
-    def write(self, change: Write[T]) -> T:
-        return self.runner.run(self.database.write(change))
-
-    def read(self, question: Read[T]) -> T:
-        return self.runner.run(self.database.read(question))
-
-
-class RecordMachine(RuleBasedStateMachine):
-    """The rules are few and have choices in them, because hypothesis leaves whole rules out of its sequences."""
-
-    world: World
-
-    def __init__(self) -> None:
-        super().__init__()
-        world = self.world
-        self.model = Model()
-        self.model.now = world.record.clock.now
-        self.grips: list[Grip] = []
-        self.watched: list[HeldJob] = []
-        self.before: Stored | None = None
-        self.bodies: dict[str, list[dict[str, Any]]] = {}
-        world.write(Wipe())
-        world.heard.clear()
-
-    def refused(self, change: Write[Any], error: type[SnapAssetError]) -> None:
-        with pytest.raises(error):
-            self.world.write(change)
-
-    def same(self, answer: Job | None, expected: ModelJob | None) -> None:
-        assert (answer and answer.id) == (expected and expected.id)
-
-    def some_job(self, n: int, *likely: str) -> ModelJob:
-        jobs = list(self.model.jobs.values())
-        return choose(n, [job for job in jobs if job.status in likely], jobs)
-
-    def some_grip(self, n: int) -> tuple[Grip, ModelJob | None]:
-        """An executor, and the job if it still holds it."""
-        grip = choose(n, [grip for grip in self.grips if self.model.held(grip.job_id, grip.fence)], self.grips)
-        return grip, self.model.held(grip.job_id, grip.fence)
+class RecordMachine(CallerRules, ScheduleRules):
+    # --- what a rule needs
 
     def has_grips(self) -> bool:
         return bool(self.grips)
-
-    def has_room(self) -> bool:
-        return len(self.model.jobs) < MOST_JOBS
 
     def has_ready(self) -> bool:
         return any(map(self.model.ready, QUEUES))
@@ -153,17 +69,21 @@ class RecordMachine(RuleBasedStateMachine):
     # --- callers
 
     @initialize(
-        story=st.sampled_from(
-            ["claimed", "being cancelled", "beats in time", "taken over", "taken over", "tried again"]
-        ),
+        story=st.sampled_from(STORIES),
         attempts=st.integers(1, 2),
         late=st.sampled_from([*WORKS, *ENDS]),
     )
     def begin(self, story: str, attempts: int, late: str) -> None:
         """Somewhere in the middle: from an empty record, few sequences get far. `late` is what one does that was lost."""
         for priority in (0, 5):
-            self.submit(1, 1, "anna", priority, attempts, 0, by_date=False, limit=None)
+            self.put(attempts, priority)
         self.claim(1, 1, "worker-1")
+        if story in FAMILIES:
+            self.begin_family(story)
+            return
+        if story == "missed times":
+            self.begin_schedule()
+            return
         if story != "claimed":
             self.work("start", 1, "generate", "1", 10.0)
         if story == "being cancelled":
@@ -182,71 +102,34 @@ class RecordMachine(RuleBasedStateMachine):
                 self.end(late, 0, QUEUES[0], retryable=True, delay=0, doubtful=True)
         elif story == "tried again":
             self.work("finish", 1, "generate", "1", 33.3)
-            self.end("give up", 1, QUEUES[0], retryable=False, delay=0, doubtful=False)
-            self.steer("retry", 1, 1, None)
+            self.give_up()
+            self.retry(self.some_job(1, "failed"), "anna", None, cascade=False)
 
-    @precondition(has_room)
-    @rule(
-        kind=numbers,
-        queue=numbers,
-        owner=st.sampled_from(OWNERS),
-        priority=st.sampled_from([-5, 0, 0, 5, 10]),
-        attempts=st.integers(1, 3),
-        wait=st.sampled_from([0, 0, 0, -5, 1, 1000, 70_000]),
-        by_date=st.booleans(),
-        limit=limits,
-    )
-    def submit(
-        self,
-        kind: int,
-        queue: int,
-        owner: str,
-        priority: int,
-        attempts: int,
-        wait: int,
-        by_date: bool,
-        limit: int | None,
-    ) -> None:
-        when: dict[str, Any] = {"run_at": self.model.now + wait} if by_date else {"delay_ms": wait}
-        names = choose(kind, KINDS[:1], KINDS), choose(queue, QUEUES[:1], QUEUES)
-        change = Submit(new_id(), *names, owner, "{}", priority, attempts, new_id(), live_limit=limit, **when)
-        if limit is not None and self.model.live(owner) >= limit:
-            self.refused(change, TooManyJobs)
+    def put(self, attempts: int, priority: int = 0, *parents: int, wait: int = 0, ttl: int | None = None) -> None:
+        """Submit one more job of Anna's; `parents` are the numbers of hers that it waits for."""
+        picks = [3 * number for number in parents]  # such a pick is one of all jobs, see `choose`
+        self.submit(1, 1, "anna", priority, attempts, wait, by_date=False, limit=None, parents=picks, ttl=ttl)
+
+    def give_up(self) -> None:
+        self.end("give up", 1, QUEUES[0], retryable=False, delay=0, doubtful=False)
+
+    def begin_family(self, story: str) -> None:
+        """The job that is held, the second one, is waited for."""
+        if story == "a chain":
+            for parent, wait in ((1, 0), (2, 70_000), (3, 0)):
+                self.put(1, 0, parent, wait=wait, ttl=1000 if parent == 3 else None)
             return
-        job = ModelJob(change.job_id, *names, owner, priority, attempts, 0, self.model.now + wait)
-        self.model.submit(job)
-        self.same(self.world.write(change), job)
+        for parents in ((1,), (1,), (2, 3), (1, 4)):
+            self.put(1, 0, *parents)
+        if story == "a diamond that failed":
+            self.give_up()
 
-    @rule(what=st.sampled_from(["cancel", "retry", "retry"]), n=numbers, owner=numbers, limit=limits)
-    def steer(self, what: str, n: int, owner: int, limit: int | None) -> None:
-        if what == "cancel":
-            job = self.some_job(n, "waiting", "delayed", "active")
-            self.cancel(job, choose(owner, [job.owner], OWNERS))
-        else:
-            job = self.some_job(n, "failed", "cancelled")
-            self.retry(job, choose(owner, [job.owner], OWNERS), limit)
-
-    def cancel(self, job: ModelJob, owner: str) -> None:
-        change = Cancel(job.id, owner)
-        if owner != job.owner:
-            self.refused(change, NotFound)
-        elif job.ended:
-            self.refused(change, Conflict)
-        else:
-            self.model.cancel(job)
-            self.same(self.world.write(change), job)
-
-    def retry(self, job: ModelJob, owner: str, limit: int | None) -> None:
-        change = Retry(job.id, owner, limit)
-        if owner != job.owner:
-            self.refused(change, NotFound)
-        elif job.status not in ("failed", "cancelled"):
-            self.refused(change, Conflict)
-        elif limit is not None and self.model.live(owner) >= limit:
-            self.refused(change, TooManyJobs)
-        else:
-            self.model.retry(job)
-            self.same(self.world.write(change), job)
+    def begin_schedule(self) -> None:
+        """Two have seen that it is due, and since then it has missed two times more."""
+        self.schedule("put", "sweep", "* * * * *", 1)
+        for _ in range(2):
+            self.time("pass", 1, 60_001)
+            self.schedule("look", "sweep", "* * * * *", 1)
 
     # --- executors
 
@@ -355,7 +238,7 @@ class RecordMachine(RuleBasedStateMachine):
     # --- time
 
     @rule(
-        what=st.sampled_from(["pass", "promote", "watch", "reap", "reap"]),
+        what=st.sampled_from(["pass", "pass", "promote", "expire", "watch", "reap", "reap"]),
         n=numbers,
         millis=st.sampled_from([1, 999, 2000, 59_999, 60_001, 400_000]),
     )
@@ -363,9 +246,9 @@ class RecordMachine(RuleBasedStateMachine):
         if what == "pass":
             self.world.record.clock.move(millis)
             self.model.now += millis
-        elif what == "promote":
-            expected = self.model.promote()
-            answer = self.world.write(Promote())
+        elif what in ("promote", "expire"):
+            expected = self.model.promote() if what == "promote" else self.model.expire()
+            answer = self.world.write(Promote() if what == "promote" else Expire())
             assert sorted(job.id for job in answer) == sorted(job.id for job in expected)
         elif what == "watch" or not self.watched:
             self.watched += self.world.read(HeldJobs())
@@ -389,6 +272,7 @@ class RecordMachine(RuleBasedStateMachine):
     def all_is_as_it_must_be(self) -> None:
         stored = self.world.read(Everything())
         self._is_as_the_model_says(stored)
+        self._waits_for_whom_it_must(stored)
         self._is_told_whole_and_in_order(stored)
         self._has_not_gone_back(stored)
         assert self.world.heard == stored.events
@@ -406,12 +290,26 @@ class RecordMachine(RuleBasedStateMachine):
         }
         assert stored.steps == steps
         assert stored.ready == {queue: [job.id for job in model.ready(queue)] for queue in QUEUES}
-        assert stored.next_due == model.next_due()
+        assert (stored.next_due, stored.next_expiry) == (model.next_due(), model.next_expiry())
         assert stored.unfinished == Counter({owner: n for owner in OWNERS if (n := model.live(owner))})
         counts = Counter((job.queue, job.status) for job in model.jobs.values())
         for queue in QUEUES:
-            shown = stored.counts.get(queue, {"waiting": 0, "delayed": 0, "active": 0})
+            shown = stored.counts.get(queue, dict.fromkeys(("waiting", "delayed", "blocked", "active"), 0))
             assert shown == {status: counts[queue, status] for status in shown}
+        schedules = model.schedules
+        assert stored.schedules == {row.id: (row.cron, row.next_run, row.last_run) for row in schedules.rows.values()}
+        assert stored.fired == schedules.fired
+
+    def _waits_for_whom_it_must(self, stored: Stored) -> None:
+        jobs, kin = self.model.jobs.values(), self.model.kin
+        assert stored.blockers == {job.id: kin.blockers(job) for job in jobs if job.status == "blocked"}
+        assert {job.id: job.dependants for job in stored.jobs.values()} == {
+            job.id: len(kin.dependants(job)) for job in jobs
+        }
+        assert not stored.astray, "a job waits for nobody"
+        for job_id, outcome in stored.outcomes.items():
+            job = stored.jobs[job_id]
+            assert outcome == (job.status if job.ended else None, job.finished_at)
 
     def _is_told_whole_and_in_order(self, stored: Stored) -> None:
         known = [] if self.before is None else self.before.events
@@ -441,7 +339,8 @@ class RecordMachine(RuleBasedStateMachine):
             assert new.fence >= old.fence
             assert (new.run, new.progress) >= (old.run, old.progress)
             if new.seq == old.seq:
-                assert new._replace(beat=old.beat, progress=old.progress) == old, "a change that nobody was told of"
+                untold = {"beat": old.beat, "progress": old.progress, "dependants": old.dependants}
+                assert new._replace(**untold) == old, "a change that nobody was told of"
         for key, (state, _, doubts) in self.before.steps.items():
             now_state, _, now_doubts = stored.steps[key]
             assert state != "done" or now_state == "done", "what was done was undone"

@@ -9,13 +9,20 @@ import pytest
 from snapasset.database import Both, Read, Statement, Write
 from snapasset.database.sqlite_connection import Connection
 from snapasset.event import Event
+from snapasset.job import Job
 from snapasset.records.claims import Beat, Claim, GiveBack
+from snapasset.records.dependencies import BlockedAstray, MendBlocked, ReadyDependants
 from snapasset.records.endings import Cancel, Complete, Fail
 from snapasset.records.events import EventsAfter
 from snapasset.records.files import GetFile
+from snapasset.records.generations import Condemn, FindGenerations, Forget, GetGeneration
 from snapasset.records.jobs import CountByQueue, FindJobs, GetJob
+from snapasset.records.revival import Retry
+from snapasset.records.schedules import DueSchedules
+from snapasset.records.standing import GetStanding
+from snapasset.records.statistics import GetOverview
 from snapasset.records.steps import DoneSteps, FinishStep, StartStep
-from snapasset.records.upkeep import HeldJob, HeldJobs, NextDue, Promote, ReadyJobs, Reap
+from snapasset.records.upkeep import Expire, HeldJob, HeldJobs, NextDue, NextExpiry, Promote, ReadyJobs, Reap
 from tests.contracts.record_backends import Do
 from tests.contracts.record_jobs import CLAIM, KIND, OWNER, QUEUE, WORKER, a_job
 
@@ -33,10 +40,11 @@ NOW = 1_800_000_000_000
 ROWS = (
     "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < $2 - 1) "
     "INSERT INTO jobs (id, kind, queue, owner, status, priority, rank, data, attempts, worker_id, created_at, due_at, "
-    "finished_at, updated_at) "
+    "started_at, finished_at, updated_at) "
     "SELECT $1 || '-' || i, 'draw', 'pictures', 'session:' || (i % 7), $1, 10, i - 20000000000000, '{}', 3, "
     "CASE WHEN $1 = 'active' THEN 'worker-' || (i % 3) END, 1700000000000 + i, "
     "CASE WHEN $1 = 'delayed' THEN 1900000000000 + i END, "
+    "CASE WHEN $1 IN ('active', 'completed') THEN 1700000000000 END, "
     "CASE WHEN $1 IN ('completed', 'failed', 'cancelled') THEN 1700000000000 END, 1700000000000 FROM n"
 )
 
@@ -110,6 +118,10 @@ def cost(connection: Connection, make: Callable[[], Read[Any] | Write[Any]]) -> 
 
 
 HELD = HeldJob("waiting-0", 1, 0, WORKER)
+WAITING = Job(
+    "waiting-0", KIND, QUEUE, OWNER, "waiting", 0, "{}", None, None, None, 1, 0, 3, 0, 0, 1, None, 0.0, 0, None, NOW,
+    None, None, None, NOW,
+)  # fmt: skip
 
 INDEXED: dict[str, tuple[Read[Any] | Write[Any], tuple[str, ...]]] = {
     "claim": (Claim(QUEUE, (KIND, "clean"), WORKER), ("jobs_ready (queue=?)",)),
@@ -127,7 +139,26 @@ INDEXED: dict[str, tuple[Read[Any] | Write[Any], tuple[str, ...]]] = {
     ),
     "events": (EventsAfter("x", 5), ("(job_id=? AND seq>?)",)),
     "done steps": (DoneSteps("x"), ("job_steps USING PRIMARY KEY (job_id=?)",)),
+    "next expiry": (NextExpiry(), ("jobs_expiring",)),
+    "expire": (Expire(), ("jobs_expiring (expires_at>? AND expires_at<?)",)),
+    "due schedules": (DueSchedules(), ("schedules_due (next_run<?)",)),
+    "ready dependants": (ReadyDependants("x"), ("dependencies USING PRIMARY KEY (parent_id=?)", "jobs USING INDEX")),
+    "blocked astray": (BlockedAstray(), ("jobs_blocked", "dependencies_of_job (job_id=?)")),
+    "mend": (MendBlocked(), ("jobs_blocked", "dependencies_of_job (job_id=?)")),
+    "standing": (
+        GetStanding(WAITING),
+        ("jobs_ready (queue=? AND (rank,id)<(?,?))", "jobs_finished (kind=? AND status=? AND finished_at>?)"),
+    ),
+    "gallery": (FindGenerations(OWNER), ("generations_of_owner (owner=?)",)),
+    "next page of the gallery": (
+        FindGenerations(OWNER, before=(NOW, "x")),
+        ("generations_of_owner (owner=? AND (created_at,id)<(?,?))",),
+    ),
+    "an owner's overview": (GetOverview(OWNER), ("jobs_of_owner (owner=?)",)),
 }
+
+SORTED = ("counts", "due schedules", "an owner's overview", "get generation", "condemn")
+"""They group or sort what they found by their index: queues, schedules of one moment, one owner's jobs, its files."""
 
 BY_ID: dict[str, Read[Any] | Write[Any]] = {
     "get": GetJob("waiting-0"),
@@ -141,7 +172,28 @@ BY_ID: dict[str, Read[Any] | Write[Any]] = {
     "cancel": Cancel("waiting-0", "session:0"),
     "reap": Reap(HELD),
     "get file": GetFile("x", OWNER),
+    "submit with parents": a_job(depends_on=("waiting-0", "waiting-0-parent"), owner="session:0"),
+    "retry": Retry("failed-0", "session:0", cascade=True),
+    "get generation": GetGeneration("g-0", "session:0"),
+    "condemn": Condemn("g-1", "session:0"),
+    "forget": Forget("g-0"),
 }
+
+
+FAMILY = (
+    Do("UPDATE jobs SET owner = 'session:0', dependants = 1, generation_id = 'g-0' WHERE id = 'waiting-0'"),
+    Do("UPDATE jobs SET depends_on = '[]', dependants = 1 WHERE id = 'failed-0'"),
+    a_job("waiting-0-parent", owner="session:0", queue="chores"),
+    a_job("waiting-0-child", owner="session:0", depends_on=("waiting-0",)),
+    Do("INSERT INTO generations (id, owner, job_id, request, created_at) VALUES ('g-0', 'session:0', 'gone', '{}', 0)"),
+    Do("INSERT INTO generations (id, owner, job_id, request, created_at) VALUES ('g-1', 'session:0', 'gone', '{}', 0)"),
+)
+"""What makes the operations go on to those that depend on the job, and to its generation."""
+
+TABLES = (
+    "jobs", "job_events", "job_steps", "files", "dependencies", "parents", "generations", "schedules",
+    "schedule_firings", "idempotency",
+)  # fmt: skip
 
 
 def scans(plan: list[str]) -> list[str]:
@@ -151,7 +203,7 @@ def scans(plan: list[str]) -> list[str]:
 
 
 def is_table(line: str) -> bool:
-    return "USING" not in line and any(table in line for table in ("jobs", "job_events", "job_steps", "files"))
+    return "USING" not in line and any(table in line for table in TABLES)
 
 
 class TestPlans:
@@ -161,17 +213,20 @@ class TestPlans:
         lines = plan(connection, operation)
         for index in indexes:
             assert any(index in line for line in lines), lines
-        if name != "counts":  # it groups a handful of queues
+        if name not in SORTED:
             assert scans(lines) == []
 
     @pytest.mark.parametrize("name", BY_ID)
     def test_it_goes_straight_to_its_row(self, connection: Connection, name: str) -> None:
-        run(connection, Fill("waiting", 1))
+        for change in (Fill("waiting", 1), Fill("failed", 1), *FAMILY):
+            run(connection, change)
         if name != "cancel":
             run(connection, CLAIM)
         lines = plan(connection, BY_ID[name])
         assert any("SEARCH" in line for line in lines)
-        assert scans(lines) == []
+        assert not any(line.startswith("SCAN") for line in scans(lines))
+        if name not in SORTED:
+            assert scans(lines) == []
 
     @pytest.mark.parametrize("sql", ["SELECT * FROM jobs", "SELECT id FROM jobs WHERE owner = 'x' ORDER BY data"])
     def test_a_scan_or_a_sort_would_be_seen(self, connection: Connection, sql: str) -> None:
@@ -187,6 +242,11 @@ ASKED_OFTEN: dict[str, Callable[[], Read[Any] | Write[Any]]] = {
     "next due": NextDue,
     "held": HeldJobs,
     "submit": lambda: a_job(owner="session:new", live_limit=1000),
+    "next expiry": NextExpiry,
+    "expire, nothing due": Expire,
+    "due schedules": DueSchedules,
+    "ready dependants": lambda: ReadyDependants("waiting-0"),
+    "standing": lambda: GetStanding(WAITING._replace(id="waiting-19")),
 }
 
 
@@ -205,13 +265,16 @@ def test_thousands_that_do_not_matter_cost_nothing(tmp_path: Path, status: str) 
     assert {name: count for name, count in many.items() if count > few[name] * 1.1} == {}
 
 
-def test_a_flood_that_is_due_at_one_moment_costs_each_commit_its_own_share(tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", [Promote, Expire])
+def test_a_flood_that_is_due_at_one_moment_costs_each_commit_its_own_share(
+    tmp_path: Path, change: Callable[[], Write[Any]]
+) -> None:
     costs: list[int] = []
     for crowd in (500, 5000):
         connection = Connection(tmp_path / f"{crowd}.db", "OFF", lambda: NOW)
         connection.migrate()
         run(connection, Fill("delayed", crowd))
-        run(connection, Do("UPDATE jobs SET due_at = $1", (NOW,)))
-        costs.append(cost(connection, Promote))
+        run(connection, Do("UPDATE jobs SET due_at = $1, expires_at = $1", (NOW,)))
+        costs.append(cost(connection, change))
         connection.raw.close()
     assert costs[1] <= costs[0] * 1.1

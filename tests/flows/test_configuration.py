@@ -43,6 +43,9 @@ SETTINGS: Final = {
     "no jobs": Case({"job_max_concurrency": -7331}, ("JOB_MAX_CONCURRENCY",), "7331"),
     "impatient": Case({"lease_seconds": 4.321}, ("LEASE_SECONDS", "BEAT_SECONDS"), "4.321"),
     "weak secret": Case({"signing_secret": "hunter2-hunter2"}, ("SIGNING_SECRET",), "hunter2"),
+    "no such time": Case({"cleanup_cron": "at-tea-time"}, ("CLEANUP_CRON",), "at-tea-time"),
+    "a day that never comes": Case({"cleanup_cron": "0 2 30 2 *"}, ("CLEANUP_CRON",), "30 2"),
+    "no such zone": Case({"cleanup_zone": "Atlantis/Poseidonis"}, ("CLEANUP_ZONE",), "Atlantis"),
     "two at once": Case({"port": "a-bad-port", "log_level": "shouting"}, ("PORT", "LOG_LEVEL"), "shouting"),
 }
 

@@ -6,11 +6,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 
@@ -22,15 +23,20 @@ from server.state import Life, Stage, State
 from server.stream_tokens import StreamTokens
 from snapasset.client import JobClient
 from snapasset.database.sqlite import SqliteDatabase
-from snapasset.job_type import Catalogue
+from snapasset.errors import ProviderTimeout, wire_error
+from snapasset.job import new_id
+from snapasset.job_type import Access, Catalogue, JobType
 from snapasset.records.claims import Claim
-from snapasset.records.endings import Complete
+from snapasset.records.endings import Complete, Fail
+from snapasset.records.files import FileRow
 from snapasset.records.steps import FinishStep, StartStep
 from snapasset.settings import Settings
 from snapasset.storage.local import LocalStorage
 from snapasset.switch import Switch
+from worker.images.platforms import PLATFORMS
 from worker.processors.image_generation import image_generation
-from worker.processors.trial import NOOP, WALK
+from worker.processors.image_renditions import image_renditions
+from worker.processors.trial import NOOP, WALK, Nothing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -46,7 +52,32 @@ if TYPE_CHECKING:
 _SECRET = b"a secret of these tests, 32 bytes"
 ALICE = {"x-session-id": "alice-alice-alice-alice"}
 BOB = {"x-session-id": "bob-bob-bob-bob-bob-bob"}
+ADMIN_TOKEN = "the admin token of these tests, no other"
+ADMIN = {"authorization": f"Bearer {ADMIN_TOKEN}"}
 GOOD = {"prompt": "a lighthouse at dusk", "platforms": ["instagram-post"]}
+_ADDRESS = re.compile(r"/api/files/([A-Za-z0-9-]+)\?expires=[0-9]{1,12}&signature=[A-Za-z0-9_-]{24}")
+
+
+async def _no_work(_context: object) -> Nothing:
+    raise AssertionError("these tests have no worker")
+
+
+GUARDED = JobType(kind="guarded", queue="noop", args=Nothing, result=Nothing, run=_no_work, access=Access.ADMIN)
+
+
+class Made(NamedTuple):
+    """A generation that a job has made; `files` by their names."""
+
+    generation_id: str
+    job_id: str
+    files: dict[str, FileRow]
+
+
+def addressed(url: str) -> str:
+    """The id of the file that a signed address opens."""
+    match = _ADDRESS.fullmatch(url)
+    assert match is not None, url
+    return match[1]
 
 
 async def wait_until(true: Callable[[], bool], seconds: float = 5.0) -> None:
@@ -85,6 +116,55 @@ class Service:
     async def complete(self, job: Job, result: Any = None) -> None:
         await self.state["database"].write(Complete(job.id, job.fence, json.dumps(result or {})))
 
+    async def fail(self, job: Job) -> None:
+        """End its run: it failed, and is not tried again."""
+        error = wire_error(ProviderTimeout())
+        await self.state["database"].write(Fail(job.id, job.fence, error=error, retryable=False, delay_ms=0))
+
+    async def get(self, path: str, who: dict[str, str] = ALICE) -> Any:
+        answer = await self.http.get(path, headers=who)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def job(self, job_id: str, who: dict[str, str] = ALICE) -> Any:
+        return await self.get(f"/api/jobs/{job_id}", who)
+
+    async def batch(self, *jobs: Any, headers: dict[str, str] = ALICE) -> httpx.Response:
+        return await self.http.post("/api/jobs/batch", json={"jobs": jobs}, headers=headers)
+
+    async def submit_all(self, *jobs: Any) -> list[str]:
+        """The ids of the jobs of a batch of Alice's."""
+        answer = await self.batch(*jobs)
+        assert answer.status_code == 202, answer.text
+        return [job["jobId"] for job in answer.json()["jobs"]]
+
+    async def picture(
+        self, job: Job, name: str, data: bytes = b"bytes", details: Any = None, made: Any = None
+    ) -> FileRow:
+        """A step of the job that stores a picture; the one named master or thumbnail is what its name says."""
+        role = name if name in ("master", "thumbnail") else "rendition"
+        file_id = new_id()
+        key = f"generations/{job.generation_id}/{file_id}-{name}.jpg"
+        described = json.dumps(details) if details is not None else None
+        file = FileRow(file_id, role, name, key, "image/jpeg", len(data), 20, 10, described)
+        await self.state["storage"].put(key, data, file.content_type)
+        database = self.state["database"]
+        await database.write(StartStep(job.id, job.fence, f"render:{name}", paid=False, progress=10))
+        kept = json.dumps(made) if made is not None else None
+        await database.write(FinishStep(job.id, job.fence, f"render:{name}", "{}", 20, (file,), kept))
+        return file
+
+    async def make(self, *names: str, who: dict[str, str] = ALICE, body: Any = GOOD, made: Any = None) -> Made:
+        """A generation whose job has completed, with pictures of these names; each holds the bytes of its name."""
+        job_id = await self.submit(body=body, who=who)
+        job = await self.claim()
+        assert job.id == job_id
+        assert job.generation_id is not None
+        details = {"fit": "cover", "quality": 80}
+        files = {name: await self.picture(job, name, name.encode(), details, made) for name in names}
+        await self.complete(job)
+        return Made(job.generation_id, job_id, files)
+
     async def run(self, job_id: str, result: Any = None) -> None:
         """Take a job through its life: seqs 2 (claimed), 3 and 4 (a step), 5 (final)."""
         job = await self.claim()
@@ -94,11 +174,12 @@ class Service:
 
 
 def settings_for(folder: Path, **changes: Any) -> Settings:
-    return Settings.model_validate({"data_dir": folder, "sqlite_synchronous": "NORMAL", **changes})
+    given = {"data_dir": folder, "sqlite_synchronous": "NORMAL", "admin_token": ADMIN_TOKEN}
+    return Settings.model_validate({**given, **changes})
 
 
 def catalogue_for(settings: Settings) -> Catalogue:
-    return Catalogue([image_generation(settings), NOOP, WALK])
+    return Catalogue([image_generation(settings, PLATFORMS), image_renditions(PLATFORMS), NOOP, WALK, GUARDED])
 
 
 @asynccontextmanager
@@ -107,8 +188,9 @@ async def opened(
     *,
     storage: Storage | None = None,
     wrap: Callable[[Database], Database] = lambda database: database,
+    clock: Callable[[], float] = time.time,
 ) -> AsyncGenerator[Service]:
-    """The service; `wrap` may put something between it and its database."""
+    """The service; `wrap` may put something between it and its database, `clock` says how old signed addresses are."""
     catalogue = catalogue_for(settings)
     database = SqliteDatabase(settings.data_dir / "snapasset.db", synchronous=settings.sqlite_synchronous)
     await database.open()
@@ -136,7 +218,7 @@ async def opened(
         hub=hub,
         life=life,
         stream_tokens=StreamTokens(_SECRET),
-        file_urls=FileUrls(_SECRET, settings.file_url_seconds),
+        file_urls=FileUrls(_SECRET, settings.file_url_seconds, clock),
         drain=drain,
     )
 

@@ -9,9 +9,7 @@ import pytest
 from server.routes import ROUTES
 from snapasset.job import new_id
 from snapasset.records.endings import EndCancelled
-from snapasset.records.files import FileRow
 from snapasset.records.jobs import GetJob
-from snapasset.records.steps import FinishStep
 from tests.server.service import ALICE, BOB, GOOD
 
 if TYPE_CHECKING:
@@ -35,6 +33,8 @@ OPEN = Row(200, 200, 200)
 OWNED = Row(404, 404, 200)
 EXPECTED = {
     "POST /api/jobs/{kind}": Row(202, 202, 202, GOOD),
+    "POST /api/jobs/batch": Row(202, 202, 202, {"jobs": [{"kind": "image-generation", "data": GOOD}]}),
+    "GET /api/jobs/stats/overview": OPEN,
     "GET /api/jobs": OPEN,
     "GET /api/jobs/{job_id}": OWNED,
     "DELETE /api/jobs/{job_id}": Row(404, 404, 202),
@@ -42,8 +42,14 @@ EXPECTED = {
     "POST /api/jobs/{job_id}/retry": Row(404, 404, 409),
     "GET /api/jobs/{job_id}/timeline": OWNED,
     "GET /api/jobs/{job_id}/events": Row(404, 404, 204),
+    "GET /api/generations": OPEN,
+    "GET /api/generations/{generation_id}": OWNED,
+    "DELETE /api/generations/{generation_id}": Row(404, 404, 409),
+    "POST /api/generations/{generation_id}/renditions": Row(404, 404, 202, {"platforms": ["open-graph"]}),
+    "GET /api/generations/{generation_id}/zip": OWNED,
     "GET /api/files/{file_id}": OWNED,
     "GET /api/kinds": OPEN,
+    "GET /openapi.json": OPEN,
     "GET /health": OPEN,
     "GET /health/live": OPEN,
     "GET /health/ready": OPEN,
@@ -60,22 +66,31 @@ def test_every_route_has_a_row_and_every_row_a_route() -> None:
     assert sorted(ROUTE_NAMES) == sorted(EXPECTED)
 
 
-async def _running_job_with_a_file(service: Service) -> tuple[str, str]:
+class Things(NamedTuple):
+    """The ids of a running job, its generation and its file."""
+
+    job_id: str
+    generation_id: str
+    file_id: str
+
+
+async def _running_job_with_a_file(service: Service) -> Things:
     await service.submit()
     job = await service.claim()
-    await service.step(job)
-    file = FileRow(new_id(), "master", "master", f"generations/{new_id()}/a.png", "image/png", 3, 1, 1)
-    await service.state["storage"].put(file.key, b"abc", "image/png")
-    await service.state["database"].write(FinishStep(job.id, job.fence, "generate", "{}", 30, (file,)))
-    return job.id, file.id
+    file = await service.picture(job, "instagram-post")
+    return Things(job.id, job.generation_id or "", file.id)
+
+
+def _missing() -> Things:
+    return Things(new_id(), new_id(), new_id())
 
 
 async def _ask(
-    service: Service, route: str, who: dict[str, str], job_id: str, file_id: str, method: str | None = None
+    service: Service, route: str, who: dict[str, str], things: Things, method: str | None = None
 ) -> httpx.Response:
     own_method, path = route.split(" ")
     path = path.replace("{name:path}", "index.html")
-    path = path.format(kind="image-generation", job_id=job_id, file_id=file_id)
+    path = path.format(kind="image-generation", **things._asdict())
     # The stream of a job that has ended and is known to its end: it answers and does not stay.
     query = "?after=999999" if path.endswith("/events") else ""
     service.http.cookies.clear()
@@ -84,10 +99,10 @@ async def _ask(
 
 @pytest.mark.parametrize("route", ROUTE_NAMES)
 async def test_a_route_answers_each_as_its_row_says(service: Service, route: str) -> None:
-    job_id, file_id = await _running_job_with_a_file(service)
+    things = await _running_job_with_a_file(service)
     if route.endswith("/events"):
-        await _end(service, job_id)
-    answers = {name: await _ask(service, route, who, job_id, file_id) for name, who in WHO.items()}
+        await _end(service, things.job_id)
+    answers = {name: await _ask(service, route, who, things) for name, who in WHO.items()}
     expected = EXPECTED[route]
     assert [answer.status_code for answer in answers.values()] == [expected.nobody, expected.another, expected.owner]
 
@@ -101,17 +116,12 @@ async def _end(service: Service, job_id: str) -> None:
 
 @pytest.mark.parametrize("route", OF_ONE_THING)
 async def test_a_strangers_thing_looks_like_a_missing_one(service: Service, route: str) -> None:
-    job_id, file_id = await _running_job_with_a_file(service)
-    missing = new_id()
+    things = await _running_job_with_a_file(service)
+    missing = _missing()
     bodies = {
         (answer.status_code, _without_its_name(answer))
-        for who, a_job, a_file in (
-            (BOB, job_id, file_id),
-            (BOB, missing, missing),
-            ({}, job_id, file_id),
-            ({}, missing, missing),
-        )
-        for answer in [await _ask(service, route, who, a_job, a_file)]
+        for who, asked in ((BOB, things), (BOB, missing), ({}, things), ({}, missing))
+        for answer in [await _ask(service, route, who, asked)]
     }
     assert len(bodies) == 1
     assert bodies.pop()[0] == 404
@@ -126,11 +136,11 @@ def _without_its_name(answer: httpx.Response) -> str:
 
 @pytest.mark.parametrize("route", [name for name in ROUTE_NAMES if name.startswith("GET ")])
 async def test_a_head_has_the_status_and_headers_of_its_get_and_no_body(service: Service, route: str) -> None:
-    job_id, file_id = await _running_job_with_a_file(service)
+    things = await _running_job_with_a_file(service)
     if route.endswith("/events"):
-        await _end(service, job_id)
-    got = await _ask(service, route, ALICE, job_id, file_id)
-    head = await _ask(service, route, ALICE, job_id, file_id, "HEAD")
+        await _end(service, things.job_id)
+    got = await _ask(service, route, ALICE, things)
+    head = await _ask(service, route, ALICE, things, "HEAD")
     assert head.status_code == got.status_code
     assert head.headers.get("content-type") == got.headers.get("content-type")
     assert head.headers.get("etag") == got.headers.get("etag")
@@ -139,7 +149,7 @@ async def test_a_head_has_the_status_and_headers_of_its_get_and_no_body(service:
 @pytest.mark.parametrize("route", ROUTE_NAMES)
 async def test_every_answer_keeps_browsers_careful(service: Service, route: str) -> None:
     for who in WHO.values():
-        answer = await _ask(service, route, who, new_id(), new_id())
+        answer = await _ask(service, route, who, _missing())
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["content-security-policy"].startswith("default-src 'self'")
         assert answer.headers["x-request-id"]

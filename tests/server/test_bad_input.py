@@ -36,6 +36,10 @@ def _options(**options: Any) -> dict[str, Any]:
     return {**GOOD, "options": options}
 
 
+def _names(count: int) -> list[str]:
+    return [f"options.dependsOn.{position}" for position in range(count)]
+
+
 def _refused(name: str, body: Any, *fields: str, code: str = "invalid_input") -> Bad:
     return Bad(name, body, 422, code, set(fields))
 
@@ -85,7 +89,21 @@ INVALID = [
     _refused("delay and run-at", _options(delay=1, runAt="2020-01-01T00:00:00Z"), "options.runAt"),
     _refused("no attempts", _options(attempts=0), "options.attempts"),
     _refused("attempts is text", _options(attempts="3"), "options.attempts"),
-    _refused("unknown option", _options(ttl=5, owner="me"), "options.ttl", "options.owner"),
+    _refused("unknown option", _options(colour="red", owner="me"), "options.colour", "options.owner"),
+    _refused("no time to live", _options(ttl=0), "options.ttl"),
+    _refused("time to live is negative", _options(ttl=-1), "options.ttl"),
+    _refused("time to live is NaN", _options(ttl=float("nan")), "options.ttl"),
+    _refused("time to live is infinite", _options(ttl=float("inf")), "options.ttl"),
+    _refused("time to live is text", _options(ttl="5"), "options.ttl"),
+    _refused("time to live is a boolean", _options(ttl=True), "options.ttl"),
+    _refused("time to live is too long", _options(ttl=30 * 86_400 + 1), "options.ttl"),
+    _refused("depends on a string", _options(dependsOn="a"), "options.dependsOn"),
+    _refused("depends on null", _options(dependsOn=None), "options.dependsOn"),
+    _refused("depends on numbers", _options(dependsOn=[1, 2]), "options.dependsOn.0", "options.dependsOn.1"),
+    _refused("depends on odd names", _options(dependsOn=["", "a b", "a" * 65, "\u00e9"]), *_names(4)),
+    _refused("depends on a job twice", _options(dependsOn=["a", "a"]), "options.dependsOn"),
+    _refused("depends on too many", _options(dependsOn=[f"a-{n}" for n in range(21)]), "options.dependsOn"),
+    _refused("depends on missing ones", _options(dependsOn=["a", "b"]), *_names(2)),
     _refused("options is null", _with(options=None), "options"),
     _refused("options is a list", _with(options=[]), "options"),
     _refused("a list", [GOOD]),

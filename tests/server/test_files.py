@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from server.files import with_urls
+from server.file_urls import FileUrls
 from snapasset.job import new_id
 from snapasset.records.files import FileRow
 from snapasset.records.steps import FinishStep
-from tests.server.service import ALICE, served
+from tests.server.service import ALICE, addressed, served
 
 if TYPE_CHECKING:
     from tests.server.service import Service
@@ -114,12 +114,14 @@ def test_addresses_stand_beside_ids_and_nowhere_else() -> None:
         "fileId2": "0-6",
         "deep": {"fileId": None},
     }  # fmt: skip
+    urls = FileUrls(b"a secret of this test", 3_600, lambda: 3_601)
     for text in (json.dumps(value), json.dumps(value, separators=(",", ":")), json.dumps(value, indent=2)):
-        told = json.loads(with_urls(text))
-        assert told.pop("url") == "/api/files/0-1"
-        assert told["list"][0].pop("url") == "/api/files/0-2"
+        told = json.loads(urls.sign(text))
+        for place, file_id in ((told, "0-1"), (told["list"][0], "0-2")):
+            assert addressed(place.pop("url")) == file_id
+            assert place.pop("urlExpiresAt") == "1970-01-01T03:00:00.000Z"
         assert told == value
-    assert with_urls('{"a":1}') == '{"a":1}'
+    assert urls.sign('{"a":1}') == '{"a":1}'
 
 
 async def test_the_page_is_served_and_asked_for_anew_each_time(service: Service) -> None:

@@ -11,7 +11,7 @@ from server.state import Stage
 from snapasset import __version__
 from snapasset.records.submission import Submit
 from tests.server.breakable import Breakable, BreakableStorage
-from tests.server.service import Service, opened
+from tests.server.service import GOOD, Service, opened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -46,9 +46,10 @@ async def broken(settings: Settings) -> AsyncGenerator[Broken]:
 
 
 async def test_all_is_well(service: Service) -> None:
-    await service.submit()
+    first = await service.submit()
     await service.claim()
     await service.submit()
+    await service.submit(body={**GOOD, "options": {"dependsOn": [first]}})
     await service.submit("walk", {"steps": 1})
     delayed = {"prompt": "a", "platforms": ["instagram-post"], "options": {"delay": 60}}
     await service.submit(body=delayed)
@@ -67,10 +68,10 @@ async def test_all_is_well(service: Service) -> None:
     assert services["storage"] == {"status": "ok", "name": service.state["storage"].name}
     assert services["redis"] == {"status": "not configured"}
     assert services["queues"] == {
-        "imageGeneration": {"waiting": 1, "active": 1, "delayed": 1},
-        "noop": {"waiting": 0, "active": 0, "delayed": 0},
-        "walk": {"waiting": 1, "active": 0, "delayed": 0},
-        "oldQueue": {"waiting": 1, "active": 0, "delayed": 0},
+        "imageGeneration": {"waiting": 1, "active": 1, "delayed": 1, "blocked": 1},
+        "noop": {"waiting": 0, "active": 0, "delayed": 0, "blocked": 0},
+        "walk": {"waiting": 1, "active": 0, "delayed": 0, "blocked": 0},
+        "oldQueue": {"waiting": 1, "active": 0, "delayed": 0, "blocked": 0},
     }
 
 

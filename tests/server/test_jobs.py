@@ -9,7 +9,7 @@ import pytest
 
 from snapasset.errors import ProviderTimeout
 from snapasset.records.endings import Fail
-from tests.server.service import ALICE, BOB, GOOD, opened, settings_for
+from tests.server.service import ALICE, BOB, GOOD, addressed, opened, settings_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,9 +56,11 @@ async def test_a_job_as_it_is_shown(service: Service) -> None:
     assert set(job) == {
         "jobId", "kind", "queue", "status", "cancelRequested", "priority", "run", "attempt", "attempts", "seq", "step",
         "progress", "data", "result", "error", "generationId", "createdAt", "startedAt", "finishedAt", "runAt",
-        "updatedAt", "links",
+        "updatedAt", "links", "dependsOn", "expiresAt", "queuePosition", "eta",
     }  # fmt: skip
-    assert job["data"] == {**GOOD, "imageType": "vivid"}
+    unsaid = {"imageType": "vivid", "fit": "cover", "focalPoint": None, "background": None}
+    assert job["data"] == {**GOOD, **unsaid}
+    assert (job["dependsOn"], job["expiresAt"]) == ([], None)
     assert (job["status"], job["seq"], job["run"], job["attempt"], job["attempts"]) == ("waiting", 1, 1, 0, 3)
     assert [job[name] for name in ("result", "error", "startedAt", "finishedAt", "runAt", "step")] == [None] * 6
     assert job["cancelRequested"] is False
@@ -66,7 +68,9 @@ async def test_a_job_as_it_is_shown(service: Service) -> None:
     await service.run(job_id, {"images": [{"fileId": "0-1"}]})
     job = await get(service, f"/api/jobs/{job_id}")
     assert (job["status"], job["progress"], job["seq"]) == ("completed", 100, 5)
-    assert job["result"] == {"images": [{"fileId": "0-1", "url": "/api/files/0-1"}]}
+    (image,) = job["result"].pop("images")
+    assert (job["result"], set(image)) == ({}, {"fileId", "url", "urlExpiresAt"})
+    assert addressed(image["url"]) == image["fileId"] == "0-1"
     assert job["startedAt"] <= job["finishedAt"]
 
 
@@ -84,11 +88,12 @@ async def test_an_unchanged_job_is_not_sent_again(service: Service) -> None:
     first = await service.http.get(f"/api/jobs/{job_id}", headers=ALICE)
     etag = first.headers["etag"]
     assert first.headers["cache-control"] == "private, no-cache"
-    for condition in (etag, f'W/{etag}, "x"', "*"):
+    assert etag.startswith('W/"')
+    for condition in (etag, f'"x", {etag}', etag.removeprefix("W/"), "*"):
         again = await service.http.get(f"/api/jobs/{job_id}", headers={**ALICE, "if-none-match": condition})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
     await service.claim()
-    changed = await service.http.get(f"/api/jobs/{job_id}", headers={**ALICE, "if-none-match": etag})
+    changed = await service.http.get(f"/api/jobs/{job_id}", headers={**ALICE, "if-none-match": f'{etag}, "x"'})
     assert changed.status_code == 200
     assert changed.headers["etag"] != etag
 
@@ -182,7 +187,7 @@ async def test_a_timeline_tells_everything_in_order(service: Service) -> None:
     whole = await get(service, f"/api/jobs/{job_id}/timeline")
     assert (whole["jobId"], whole["nextAfter"]) == (job_id, None)
     assert [event["seq"] for event in whole["events"]] == [1, 2, 3, 4, 5]
-    assert whole["events"][-1]["result"]["master"]["url"] == "/api/files/0-1"
+    assert addressed(whole["events"][-1]["result"]["master"]["url"]) == "0-1"
     first = await get(service, f"/api/jobs/{job_id}/timeline", limit=2)
     assert ([event["seq"] for event in first["events"]], first["nextAfter"]) == ([1, 2], 2)
     rest = await get(service, f"/api/jobs/{job_id}/timeline", after=first["nextAfter"], limit=3)
@@ -233,6 +238,8 @@ async def test_the_kinds_tell_what_they_take(service: Service) -> None:
     assert set(image["schema"]["required"]) == {"prompt", "platforms"}
     platforms = image["schema"]["properties"]["platforms"]
     assert platforms["items"]["enum"] == [platform["name"] for platform in platforms["x-platforms"]]
-    assert all(set(one) == {"name", "network", "width", "height", "format"} for one in platforms["x-platforms"])
+    shown = {"name", "network", "width", "height", "format", "zones"}
+    assert all(set(one) == shown for one in platforms["x-platforms"])
+    assert set(kinds["image-renditions"]["schema"]["required"]) == {"generationId", "platforms"}
     again = await service.http.get("/api/kinds", headers={"if-none-match": answer.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")

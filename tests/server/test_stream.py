@@ -11,7 +11,7 @@ from snapasset.event import tick
 from snapasset.records.steps import StartStep
 from tests.server.breakable import Breakable
 from tests.server.listener import Frame, following, listening
-from tests.server.service import ALICE, BOB, Service, opened, served, settings_for, wait_until
+from tests.server.service import ALICE, BOB, Service, addressed, opened, served, settings_for, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -159,8 +159,9 @@ async def test_files_in_events_get_addresses(service: Service, port: int) -> Non
         await service.step(job, output={"master": {"fileId": "0-1", "width": 1}})
         await service.complete(job, {"images": [{"fileId": "0-2"}]})
         frames = await stream.rest()
-    assert frames[2].data["output"]["master"] == {"fileId": "0-1", "url": "/api/files/0-1", "width": 1}
-    assert frames[3].data["result"]["images"] == [{"fileId": "0-2", "url": "/api/files/0-2"}]
+    master, (image,) = frames[2].data["output"]["master"], frames[3].data["result"]["images"]
+    assert set(master) == {"fileId", "url", "urlExpiresAt", "width"}
+    assert (addressed(master["url"]), addressed(image["url"])) == ("0-1", "0-2")
 
 
 async def test_a_new_run_goes_on_where_the_first_one_ended(service: Service, port: int) -> None:

@@ -25,6 +25,7 @@ from snapasset.records.upkeep import HeldJobs, Reap
 from snapasset.settings import Settings
 from snapasset.switch import Switch
 from worker.executor import Executor
+from worker.masters import Masters
 from worker.processors.trial import Nothing
 from worker.runner import Runner
 
@@ -152,11 +153,11 @@ class Engine:
         settings: Body,
     ) -> None:
         self.settings = Settings(**{**_UNHURRIED, **settings})
-        self.tools = tools
         self.catalogue = Catalogue(kinds)
         self.path = folder / "record.db"
         self.record = SqliteDatabase(self.path, synchronous="NORMAL", clock=clock)
         self.database = WatchedDatabase(self.record)
+        self.tools: dict[type, object] = {Masters: Masters(self.database), **tools}
         self.switch = Switch(self.catalogue.queues, self.settings, ring_timeout=700)
         self.client = JobClient(self.database, self.switch, self.catalogue, self.settings)
         self.reconciler = Reconciler(self.database, self.switch, self.settings)

@@ -1,7 +1,7 @@
 """The visible mark of a simulated picture: a small tag that fills the lower right corner.
 
 It sits in the corner, without a margin, so that a crop which cuts a master's tag in two leaves a rest that the
-rendition's own tag covers completely.
+rendition's own tag covers completely. A master that is fitted in whole has its tag covered where it is.
 """
 
 from __future__ import annotations
@@ -31,15 +31,21 @@ def tag_size(width: int, height: int) -> tuple[int, int]:
         tall -= 1
 
 
-def stamp(image: Image.Image, least: tuple[int, int] = (0, 0)) -> None:
-    """Draw the tag into the corner of an RGB or RGBA image, in place, at least `least` pixels wide and high."""
+def stamp(image: Image.Image, least: tuple[int, int] = (0, 0), corner: tuple[int, int] | None = None) -> None:
+    """Draw the tag into an RGB or RGBA image, in place, at least `least` pixels wide and high.
+
+    Its lower right corner lies at `corner`, else in the image's own; where there is no room for the tag to the left of
+    that, or above it, it moves in as far as it must to be seen whole.
+    """
     width, height = image.size
     wide, tall = tag_size(width, height)
-    grow = max(1.0, least[0] / wide, least[1] / tall)
-    tag = _tag(math.ceil(tall * grow))
-    corner = (width - tag.width, height - tag.height)
-    image.paste(Image.new("RGB", tag.size, _INK), corner, tag.getchannel("A"))
-    image.paste(Image.new("RGB", tag.size, _PAPER), corner, tag.getchannel("L"))
+    tall = math.ceil(tall * max(1.0, least[0] / wide, least[1] / tall))
+    while (tag := _tag(tall)).width < least[0]:  # letters do not grow quite evenly
+        tall += 1
+    right, bottom = corner or image.size
+    place = (min(width, max(right, tag.width)) - tag.width, min(height, max(bottom, tag.height)) - tag.height)
+    image.paste(Image.new("RGB", tag.size, _INK), place, tag.getchannel("A"))
+    image.paste(Image.new("RGB", tag.size, _PAPER), place, tag.getchannel("L"))
 
 
 @lru_cache(maxsize=32)

@@ -2,6 +2,7 @@
 
 Because a crop slides along one axis only, all that is kept of the 160 px energy map of a master are its sums by column
 and by row; they serve every platform. A focal point that is given wins over the map, and always stays inside the crop.
+What is not cut is fitted in: that is the same arithmetic the other way about.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ _MAP_SIDE = 160
 """Longest side of the energy map: 5 ms a master; finer maps choose no better."""
 _CENTRE_PULL = 0.08
 """The share of all energy that a crop must gain to be worth sliding from the middle to an end."""
+
+
+Area = tuple[int, int, int, int]
+"""Left, top, right, bottom of a rectangle of a rendition, in its pixels."""
 
 
 class Box(NamedTuple):
@@ -91,6 +96,15 @@ def attention_box(master: Size, target: Target, attention: Attention) -> Box:
     """The cover box that shows most of what there is to see."""
     box = cover_box(master, target, (0.5, 0.5))
     return cover_box(master, target, attention.centre(box.width / master.width, box.height / master.height))
+
+
+def fitted(master: Size, target: Target) -> Area:
+    """Where the whole master lies, as large as it can be, in the middle of the target; one of its axes is full."""
+    scale = min(target.width / master.width, target.height / master.height)
+    width = min(target.width, max(1, round(master.width * scale)))
+    height = min(target.height, max(1, round(master.height * scale)))
+    left, top = (target.width - width) // 2, (target.height - height) // 2
+    return left, top, left + width, top + height
 
 
 def _slide(middle: float, length: float, room: float) -> float:

@@ -85,7 +85,7 @@ def plan_size(targets: Collection[Target], rules: SizeRules) -> Size:
     No targets: the square of the fewest pixels that has 1 megapixel where the rules allow it. The order of the targets
     does not matter. Raises `ValueError` when the rules allow no size at all.
     """
-    wanted: Collection[Target] = targets or (Size(1024, 1024),)
+    wanted = sorted(targets or (Size(1024, 1024),), key=lambda target: (target.width, target.height))
     candidates = rules.fixed or tuple(dict.fromkeys(_candidates(wanted, rules)))
     if not candidates:
         raise ValueError(f"no size fits {rules}")

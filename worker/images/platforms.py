@@ -16,7 +16,7 @@ from snapasset.errors import BadConfiguration, UnknownPlatform
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-Format = Literal["JPEG", "PNG", "WEBP"]
+Format = Literal["JPEG", "PNG", "WEBP", "AVIF"]
 
 _MB = 1_000_000
 _STORY_CHROME = 250

@@ -1,4 +1,4 @@
-"""A master → one file for one platform: crop, scale, flatten, mark, encode under the platform's cap.
+"""A master → one file for one platform: cut or fitted in, marked, encoded under the platform's cap.
 
 The functions are pure; `Renderer` runs them on the pixel pool, so that the event loop never waits for a picture.
 """
@@ -11,47 +11,57 @@ import tempfile
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-from PIL import Image
-
 from snapasset.errors import BadPicture
 from worker.images import badge
-from worker.images.crop import Box, attention_box, cover_box, place
+from worker.images.caps import ladder
+from worker.images.compose import Colour, Composed, Point, compose, scaled
+from worker.images.crop import Box, fitted
 from worker.images.decode import Master, decode, forbid_bombs
+from worker.images.fit import Fit, fit_done
+from worker.images.planning import Size
 from worker.images.provenance import SourceType, save_options
 
 if TYPE_CHECKING:
-    from worker.images.planning import Size, Target
-    from worker.images.platforms import Platform
+    from PIL import Image
+
+    from worker.images.platforms import Format, Platform
     from worker.images.pool import PixelPool
 
-Colour = tuple[int, int, int]
+CONTENT_TYPES: dict[Format, str] = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "AVIF": "image/avif",
+}
 
-WHITE: Colour = (255, 255, 255)
-CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
-
-_QUALITIES = (85, 80, 75, 70, 65, 60, 55, 50, 45, 40)
-_AIM_FLOOR = 70
-"""A size that is only aimed at is not worth a lower quality than this."""
-_SAME_SCALE = 0.015
-"""Scaling by less blurs more than it helps: then the pixels are taken as they are."""
+_THUMBNAIL_QUALITY = 60
 _FORMAT_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {},
     "PNG": {"compress_level": 2},
     "WEBP": {"method": 2},
+    "AVIF": {"speed": 9, "max_threads": 1},  # the pool has a thread for each core already
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """One finished file. `box` is what was cut from the master, in its pixels; `quality` is None for PNG."""
+    """One finished file.
+
+    Attributes:
+        platform: the name of whom it is for.
+        quality: the encoder's, None for PNG.
+        fit: what was really done.
+        box: what is seen of the master, in its pixels.
+    """
 
     platform: str
     data: bytes
     width: int
     height: int
-    format: str
+    format: Format
     content_type: str
     quality: int | None
+    fit: Fit
     box: Box
 
 
@@ -70,39 +80,74 @@ class Renderer:
         self,
         master: Master,
         platform: Platform,
-        focal: tuple[float, float] | None = None,
-        background: Colour = WHITE,
+        *,
+        fit: Fit = Fit.COVER,
+        focal: Point | None = None,
+        background: Colour | None = None,
     ) -> Rendition:
         """See `render`. Raises `BadPicture`."""
-        return await self._pool.run(render, master, platform, focal, background)
+        return await self._pool.run(render, master, platform, fit=fit, focal=focal, background=background)
+
+    async def thumbnail(self, master: Master, longest: int = 480) -> Rendition:
+        """See `thumbnail`."""
+        return await self._pool.run(thumbnail, master, longest)
 
 
 def render(
-    master: Master, platform: Platform, focal: tuple[float, float] | None = None, background: Colour = WHITE
+    master: Master,
+    platform: Platform,
+    *,
+    fit: Fit = Fit.COVER,
+    focal: Point | None = None,
+    background: Colour | None = None,
 ) -> Rendition:
-    """Cut, scale and encode a master for a platform.
+    """Bring a master to a platform's size, mark it, and encode it under the platform's cap.
 
-    The crop covers the platform's size; it is laid around `focal` (0 to 1 from the left and from the top), else where
-    there is most to see. Transparent parts lie on `background` when the format has no alpha. Pictures that are not made
-    by a model carry the visible badge; every file carries the mark of its source.
+    A crop that covers is laid around `focal` (0 to 1 from the left and from the top), else where there is most to see;
+    `Rendition.fit` says when it kept too little and the whole master was fitted in instead. What is fitted in lies on
+    `background`, else on a blurred copy of itself. Transparent parts lie on `background` too; without one they stay
+    transparent, and white in a JPEG. Pictures that are not made by a model carry the visible badge; every file carries
+    the mark of its source.
 
     Raises `BadPicture` when even the lowest quality does not get under the platform's cap.
     """
-    image, box = _cut(master, platform, focal)
-    if image.mode == "RGBA" and platform.format == "JPEG":
-        image = flatten(image, background)
+    done = fit_done(fit, master.size, platform)
+    composed = compose(master, platform, done, focal=focal, background=background, opaque=platform.format == "JPEG")
     if master.source is SourceType.ALGORITHMIC:
-        badge.stamp(image, least=_cut_tag(master.size, box, platform))
-    data, quality = _under_cap(image, platform, master.source)
+        badge.stamp(composed.image, least=_old_tag(master.size, composed), corner=composed.area[2:])
+    data, quality = _under_cap(composed.image, platform, master.source)
     return Rendition(
         platform=platform.name,
         data=data,
-        width=image.width,
-        height=image.height,
+        width=platform.width,
+        height=platform.height,
         format=platform.format,
         content_type=CONTENT_TYPES[platform.format],
         quality=quality,
-        box=box,
+        fit=done,
+        box=composed.box,
+    )
+
+
+def thumbnail(master: Master, longest: int = 480) -> Rendition:
+    """The whole master as a small AVIF for the gallery, its longest side at most this many pixels; never enlarged.
+
+    It shows the badge that the master wears already.
+    """
+    size = master.size
+    longest = min(longest, max(size.width, size.height))
+    left, top, right, bottom = fitted(size, Size(longest, longest))
+    image = scaled(master.image, (right - left, bottom - top))
+    return Rendition(
+        platform="thumbnail",
+        data=encode(image, "AVIF", master.source, _THUMBNAIL_QUALITY),
+        width=image.width,
+        height=image.height,
+        format="AVIF",
+        content_type=CONTENT_TYPES["AVIF"],
+        quality=_THUMBNAIL_QUALITY,
+        fit=Fit.CONTAIN,
+        box=Box(0, 0, size.width, size.height),
     )
 
 
@@ -117,43 +162,21 @@ def encode(image: Image.Image, image_format: str, source: SourceType, quality: i
         return file.read()
 
 
-def flatten(image: Image.Image, background: Colour) -> Image.Image:
-    """An RGBA image laid onto a colour: RGB."""
-    ground = Image.new("RGB", image.size, background)
-    ground.paste(image, mask=image.getchannel("A"))
-    return ground
-
-
-def _cut(master: Master, target: Target, focal: tuple[float, float] | None) -> tuple[Image.Image, Box]:
-    size = master.size
-    box = cover_box(size, target, focal) if focal else attention_box(size, target, master.attention)
-    wanted = (target.width, target.height)
-    enough = size.width >= target.width and size.height >= target.height
-    if enough and abs(target.width / box.width - 1) <= _SAME_SCALE:
-        centre = focal or ((box.left + box.right) / 2 / size.width, (box.top + box.bottom) / 2 / size.height)
-        near = place(size, *wanted, centre)
-        left, top = round(near.left), round(near.top)
-        box = Box(left, top, left + target.width, top + target.height)
-        return master.image.crop((left, top, left + target.width, top + target.height)), box
-    return master.image.resize(wanted, Image.Resampling.LANCZOS, box=box), box
-
-
-def _cut_tag(master: Size, box: Box, target: Target) -> tuple[int, int]:
-    """How much of the master's own badge the crop still shows, in pixels of the rendition."""
+def _old_tag(master: Size, composed: Composed) -> tuple[int, int]:
+    """How much of the master's own badge is still to be seen, in pixels of the rendition."""
     wide, tall = badge.tag_size(master.width, master.height)
+    box, area = composed.box, composed.area
     right, bottom = box.right - (master.width - wide), box.bottom - (master.height - tall)
     if right <= 0 or bottom <= 0:
         return 0, 0
-    scale = target.width / box.width
-    return math.ceil(right * scale) + 1, math.ceil(bottom * scale) + 1
+    across, down = (area[2] - area[0]) / box.width, (area[3] - area[1]) / box.height
+    return math.ceil(right * across) + 1, math.ceil(bottom * down) + 1
 
 
 def _under_cap(image: Image.Image, platform: Platform, source: SourceType) -> tuple[bytes, int | None]:
-    steps: tuple[int | None, ...] = (None,) if platform.format == "PNG" else _QUALITIES
-    for quality in steps:
+    for quality, allowed in ladder(platform):
         data = encode(image, platform.format, source, quality)
-        aiming = platform.aim_bytes is not None and quality is not None and quality > _AIM_FLOOR
-        if len(data) <= (platform.aim_bytes if aiming and platform.aim_bytes else platform.max_bytes):
+        if len(data) <= allowed:
             return data, quality
     raise BadPicture(f"The picture cannot be made small enough for {platform.name} ({platform.max_bytes:,} bytes).")
 

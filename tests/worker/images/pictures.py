@@ -11,10 +11,15 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from worker.images.decode import Master, decode
+from worker.images.platforms import Platform
 from worker.images.provenance import SourceType
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+PLAIN = Platform("plain", "Test", 200, 100, max_bytes=1_000_000, format="PNG")
+"""A small platform that loses nothing of what it is given."""
 
 
 def encoded(image: Image.Image, image_format: str = "PNG", **options: Any) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,9 @@ from hypothesis import strategies as st
 
 from worker.images.planning import Size, SizeRules, kept, loss, plan_size
 from worker.images.platforms import PLATFORMS
+
+if TYPE_CHECKING:
+    from random import Random
 
 LARGE = SizeRules(multiple=16, max_ratio=3.0, min_pixels=655_360, max_pixels=8_294_400, max_edge=3_840)
 SMALL = SizeRules(multiple=16, max_ratio=3.0, min_pixels=655_360, max_pixels=1_572_864, max_edge=2_160)
@@ -35,10 +39,11 @@ def test_no_allowed_size_loses_much_less(wanted: list[Size]):
     assert loss(plan_size(wanted, TINY), wanted) <= least * 1.02 + 0.004
 
 
-@given(known)
-@settings(max_examples=25, deadline=None)
-def test_the_order_of_what_is_wanted_does_not_matter(wanted: list[Size]):
-    assert plan_size(wanted, SMALL) == plan_size(list(reversed(wanted)), SMALL)
+@given(known | any_sizes, st.randoms(use_true_random=False), st.sampled_from([LARGE, SMALL, FIXED, TINY]))
+@settings(max_examples=40, deadline=None)
+def test_the_order_of_what_is_wanted_does_not_matter(wanted: list[Size], chance: Random, rules: SizeRules):
+    shuffled = chance.sample(wanted, len(wanted))
+    assert plan_size(wanted, rules) == plan_size(shuffled, rules)
 
 
 @given(st.sampled_from([each for each in PLATFORMS if 1 / 3 <= each.aspect <= 3]))

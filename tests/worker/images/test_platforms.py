@@ -98,7 +98,8 @@ def test_two_platforms_of_one_name_are_refused():
 
 def test_the_table_and_the_contract_load_neither_pillow_nor_numpy():
     program = (
-        "import sys, worker.images.platforms, worker.images.planning, worker.providers;"
+        "import sys, worker.images.platforms, worker.images.platform_file, worker.images.planning;"
+        "import worker.images.fit, worker.images.caps, worker.providers;"
         "print(sorted({'PIL', 'numpy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

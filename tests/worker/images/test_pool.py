@@ -93,3 +93,58 @@ async def test_work_that_nobody_waits_for_any_more_never_begins():
         await first
         await pool.run(int)
     assert calls == 0
+
+
+async def test_when_nothing_has_run_for_a_while_the_rest_begins_on_a_thread_of_the_pool():
+    rested: asyncio.Queue[str] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def rest() -> None:
+        loop.call_soon_threadsafe(rested.put_nowait, threading.current_thread().name)
+
+    async with PixelPool(1, at_rest=rest, rest_seconds=0.01) as pool:
+        await pool.run(int)
+        assert (await asyncio.wait_for(rested.get(), 5)).startswith("pixels")
+        await pool.run(int)
+        await asyncio.wait_for(rested.get(), 5)
+    assert rested.empty()
+
+
+async def test_there_is_no_rest_while_something_runs():
+    order: list[str] = []
+    begun, release, rested = threading.Event(), threading.Event(), threading.Event()
+
+    def long_work() -> None:
+        begun.set()
+        release.wait(5)
+        order.append("work")
+
+    def rest() -> None:
+        order.append("rest")
+        rested.set()
+
+    async with PixelPool(2, at_rest=rest, rest_seconds=0.0) as pool:
+        await pool.run(int)
+        long = asyncio.create_task(pool.run(long_work))
+        await asyncio.to_thread(begun.wait, 5)
+        for _ in range(20):
+            await pool.run(int)
+            await asyncio.sleep(0)
+        release.set()
+        await long
+        await asyncio.to_thread(rested.wait, 5)
+    assert order == ["work", "rest"]
+
+
+async def test_a_closed_pool_does_not_rest():
+    rested: list[None] = []
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+    pool = PixelPool(1, at_rest=lambda: rested.append(None), rest_seconds=0.0)
+    pool.open()
+    await pool.run(int)
+    await pool.close()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert rested == []
+    assert complaints == []

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
 from PIL import Image
 
-from tests.worker.images.pictures import decoded, encoded, ramp
+from tests.worker.images.pictures import PLAIN, decoded, encoded, master, ramp
+from worker.images.decode import decode
+from worker.images.fit import Fit
 from worker.images.provenance import SourceType, read_source, save_options, xmp_packet
-from worker.images.render import encode
+from worker.images.render import encode, render, thumbnail
+
+if TYPE_CHECKING:
+    from worker.images.platforms import Format
 
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 IPTC = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
@@ -24,7 +31,7 @@ def test_the_mark_comes_back_from_every_format(image_format: str, source: Source
     assert read_source(encoded(image, image_format, **options)) is source
 
 
-@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "AVIF"])
 def test_what_render_encodes_carries_the_mark(image_format: str):
     data = encode(ramp(40, 40), image_format, SourceType.TRAINED)
     assert read_source(data) is SourceType.TRAINED
@@ -64,3 +71,26 @@ def test_a_picture_without_a_mark_has_none():
 def test_a_mark_that_is_not_ours_is_none_of_ours():
     foreign = xmp_packet(SourceType.TRAINED).replace(b"trainedAlgorithmicMedia", b"digitalCapture")
     assert read_source(encoded(Image.new("RGB", (8, 8)), "JPEG", xmp=foreign)) is None
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_nothing_of_the_masters_metadata_reaches_a_rendition(form: Format):
+    exif = Image.Exif()
+    exif[0x010F] = "camera of somebody"
+    data = encoded(ramp(200, 100), "JPEG", exif=exif, comment=b"written by somebody")
+    made = render(decode(data, SourceType.TRAINED), replace(PLAIN, format=form))
+    assert b"somebody" not in made.data
+    assert b"somebody" in data
+
+
+@pytest.mark.parametrize("source", list(SourceType))
+@pytest.mark.parametrize("fit", list(Fit))
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_every_rendition_of_every_format_carries_it(form: Format, fit: Fit, source: SourceType):
+    made = render(master(ramp(60, 60), source), replace(PLAIN, format=form), fit=fit)
+    assert read_source(made.data) is source
+
+
+@pytest.mark.parametrize("source", list(SourceType))
+def test_the_thumbnail_carries_it(source: SourceType):
+    assert read_source(thumbnail(master(ramp(60, 60), source)).data) is source

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from snapasset.storage import Storage
 from snapasset.storage.local import LocalStorage
+from worker.images.fit import Fit
 from worker.images.planning import Size, SizeRules
 from worker.images.platforms import PLATFORMS
 from worker.images.pool import PixelPool
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from worker.images.compose import Colour, Point
     from worker.images.decode import Master
     from worker.images.platforms import Platform
-    from worker.images.render import Colour, Rendition
+    from worker.images.render import Rendition
 
 MASTER = Size(96, 64)
 
@@ -124,8 +126,10 @@ class Press(Renderer):
         self,
         master: Master,
         platform: Platform,
-        focal: tuple[float, float] | None = None,
-        background: Colour = (255, 255, 255),
+        *,
+        fit: Fit = Fit.COVER,
+        focal: Point | None = None,
+        background: Colour | None = None,
     ) -> Rendition:
         self.renders[platform.name] += 1
         self.at_once += 1
@@ -134,9 +138,14 @@ class Press(Renderer):
             await self._wait(platform.name)
             if platform.name in self.failures:
                 raise self.failures[platform.name]
-            return await super().render(master, platform, focal, background)
+            return await super().render(master, platform, fit=fit, focal=focal, background=background)
         finally:
             self.at_once -= 1
+
+    async def thumbnail(self, master: Master, longest: int = 480) -> Rendition:
+        if "thumbnail" in self.failures:
+            raise self.failures["thumbnail"]
+        return await super().thumbnail(master, longest)
 
 
 class Studio:
@@ -162,6 +171,6 @@ class Studio:
         await self.shelf.close()
 
 
-def wanted(*platforms: str, prompt: str = "a gradient in the evening") -> GenerateImage:
+def wanted(*platforms: str, prompt: str = "a gradient in the evening", **cut: Any) -> GenerateImage:
     """What is asked for, checked as the API checks it."""
-    return request_model(PLATFORMS, 4_000)(prompt=prompt, platforms=platforms)
+    return request_model(PLATFORMS, 4_000)(prompt=prompt, platforms=platforms, **cut)

@@ -13,7 +13,7 @@ from snapasset.event import FINAL
 from snapasset.job import Status
 from snapasset.settings import Settings
 from tests.worker.engine import OWNER, Body, Engine, engine, within
-from tests.worker.processors.pictures import MASTER, SMALL, Painter, Studio, wanted
+from tests.worker.processors.pictures import MASTER, SMALL, Studio, wanted
 from worker.images.platforms import PLATFORMS
 from worker.images.provenance import SourceType, read_source
 from worker.processors import catalogue
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-IMAGE = image_generation(Settings())
+IMAGE = image_generation(Settings(), PLATFORMS)
 
 
 @pytest.fixture
@@ -127,18 +127,20 @@ async def test_a_job_tells_its_steps_and_how_far_it_is(tmp_path: Path, studio: S
         await e.answer(e.executor(), "image-generation")
         bodies: list[dict[str, Any]] = [json.loads(item.body) for item in news]
     told = [(body["step"], body["state"], body["progress"]) for body in bodies if "state" in body]
-    assert told[:4] == [
+    assert told[:6] == [
         ("generate", "started", 10),
         ("generate", "done", 40),
         ("decode", "started", 40),
-        ("decode", "done", 50),
+        ("decode", "done", 47),
+        ("thumbnail", "started", 47),
+        ("thumbnail", "done", 50),
     ]
-    assert {(step, state) for step, state, _ in told[4:]} == {
+    assert {(step, state) for step, state, _ in told[6:]} == {
         (f"render:{name}", state) for name in SMALL for state in ("started", "done")
     }
     progress = [body["progress"] for body in bodies]
     assert progress == sorted(progress)
-    assert (told[4][2], told[-1][2], progress[-1]) == (50, 95, 100)
+    assert (told[6][2], told[-1][2], progress[-1]) == (50, 95, 100)
     assert {body["progress"] for body in bodies if body.get("tick")} >= {25.0}
 
 
@@ -185,8 +187,8 @@ async def test_a_job_that_is_cancelled_between_renditions_keeps_those_it_has(tmp
         last = await e.event(job, type=FINAL)
         assert (last["status"], "result" in last) == (Status.CANCELLED, False)
         done = {step for step, row in (await e.steps(job)).items() if row.state == "done"}
-        assert done == {"generate", "decode", *(f"render:{name}" for name in SMALL[:3])}
-        assert {file.name for file in await e.files(job)} == {"master", *SMALL[:3]}
+        assert done == {"generate", "decode", "thumbnail", *(f"render:{name}" for name in SMALL[:3])}
+        assert {file.name for file in await e.files(job)} == {"master", "thumbnail", *SMALL[:3]}
         # Tried again, only what is missing is made.
         await e.client.retry(job, owner=OWNER)
         again = await e.final(job, run=2)
@@ -198,15 +200,10 @@ async def test_a_job_that_is_cancelled_between_renditions_keeps_those_it_has(tmp
 # --- the catalogue
 
 
-def test_the_product_lists_the_image_kind_and_none_that_are_for_tests():
-    (listed,) = catalogue(Settings())
-    assert (listed.kind, listed.queue, listed.attempts, listed.generation) == (
-        "image-generation",
-        "image-generation",
-        3,
-        True,
-    )
-
-
-def test_a_painter_in_these_tests_keeps_the_provider_s_contract():
-    assert Painter.sizes.allow(MASTER)
+def test_the_product_lists_its_kinds_and_none_that_are_for_tests():
+    listed = {one.kind: (one.queue, one.attempts, one.generation) for one in catalogue(Settings())}
+    assert listed == {
+        "image-generation": ("image-generation", 3, "new"),
+        "image-renditions": ("image-generation", 3, "existing"),
+        "file-cleanup": ("file-cleanup", 3, None),
+    }

@@ -26,6 +26,7 @@ from snapasset.records.endings import Complete
 from snapasset.settings import Settings
 from tests.worker.engine import Body, changes_of, engine, within
 from tests.worker.processors.pictures import SMALL, Painter, Studio, wanted
+from worker.images.platforms import PLATFORMS
 from worker.processors.image_generation import image_generation
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from snapasset.database import Read, Write
 
 KIND = "image-generation"
-IMAGE = image_generation(Settings())
+IMAGE = image_generation(Settings(), PLATFORMS)
 SECRET = "password=hunter2"
 A, B, C, D = SMALL
 
@@ -70,8 +71,18 @@ async def test_a_picture_that_cannot_be_made_leaves_the_others(tmp_path: Path, s
         assert (await e.event(job, state="failed"))["step"] == f"render:{B}"
         assert (await e.event(job, state="failed"))["error"] == problem
         assert (await e.steps(job))[f"render:{B}"].state == "failed"
-        assert {file.name for file in await e.files(job)} == {"master", A, C}
+        assert {file.name for file in await e.files(job)} == {"master", "thumbnail", A, C}
     assert studio.painter.bills == 1
+
+
+async def test_a_thumbnail_that_cannot_be_made_costs_nothing_else(tmp_path: Path, studio: Studio):
+    studio.press.failures["thumbnail"] = BadPicture("Not small.")
+    async with engine(tmp_path, IMAGE, tools=studio.tools) as e:
+        job = await e.submit(KIND, wanted(A, B))
+        last = await e.final(job)
+        assert (last["status"], last["attempt"], outcomes(last)) == (Status.COMPLETED, 1, ["completed"] * 2)
+        assert (await e.steps(job))["thumbnail"].state == "failed"
+        assert {file.name for file in await e.files(job)} == {"master", A, B}
 
 
 async def test_a_job_with_no_picture_at_all_fails_for_the_first_one_s_reason(tmp_path: Path, studio: Studio):
@@ -93,7 +104,7 @@ async def test_what_failed_for_a_moment_is_made_in_the_next_attempt_and_nothing_
         assert (last["status"], last["attempt"]) == (Status.COMPLETED, 2)
         assert outcomes(last) == ["completed"] * 4
         assert (await e.event(job, type=ERROR))["retryable"] is True
-        assert len(await e.files(job)) == 5
+        assert len(await e.files(job)) == 6
     assert studio.painter.bills == 1
     assert studio.press.decodes == 2
     assert studio.press.renders == {A: 1, B: 2, C: 1, D: 2}
@@ -224,8 +235,8 @@ async def test_a_worker_that_dies_between_renditions_leaves_only_the_rest_to_mak
         await e.upkeep()
         last = await e.final(job)
         assert (last["status"], last["attempt"], outcomes(last)) == (Status.COMPLETED, 2, ["completed"] * 3)
-        assert {file.name for file in await e.files(job)} == {"master", A, B, C}
-        assert len(await e.files(job)) == 4
+        assert {file.name for file in await e.files(job)} == {"master", "thumbnail", A, B, C}
+        assert len(await e.files(job)) == 5
     assert (studio.painter.bills, studio.press.renders[A]) == (1, 1)
 
 

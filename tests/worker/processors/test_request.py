@@ -84,4 +84,7 @@ def test_the_schema_shows_the_limits_and_what_a_picker_needs():
         "width": 1080,
         "height": 1080,
         "format": "JPEG",
+        "zones": [],
     }
+    story = next(drawn for drawn in platforms["x-platforms"] if drawn["name"] == "instagram-story")
+    assert story["zones"][0] == {"coveredBy": "header", "left": 0, "top": 0, "right": 1080, "bottom": 250}

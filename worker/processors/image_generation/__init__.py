@@ -1,61 +1,56 @@
 """image-generation: one master from words, cut for each platform.
 
-One paid master, many renditions: the master is a step of its own and is never made twice once it is stored; each
-rendition is a step of its own, so that one which fails takes no other with it, and a restart makes only what is missing.
-A rendition is stored as soon as it is rendered, so that it can be shown at once.
+One paid master, many renditions: the master is a step of its own and is never made twice once it is stored; what it came
+to is kept with the generation, so that more can be cut from it later.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from typing import TYPE_CHECKING, Final
 
-from snapasset.errors import ProcessorFailed, SnapAssetError
-from snapasset.job import new_id
+from snapasset.errors import SnapAssetError
 from snapasset.job_type import Access, JobType
-from snapasset.records.files import FileRow
 from snapasset.storage import Storage
-from worker.images.platforms import PLATFORMS
 from worker.images.render import Renderer
 from worker.processors.image_generation.request import GenerateImage, request_model
-from worker.processors.image_generation.result import (
-    Decoded,
-    FailedPicture,
-    GeneratedPictures,
-    Made,
-    Problem,
-    Rendered,
-    RenderedPicture,
-    StoredPicture,
-)
+from worker.processors.image_generation.result import Decoded, Generated, GeneratedPictures, Thumbnail
 from worker.providers import ImageProvider, ImageRequest
+from worker.renditions import Renditions, key_of, store, told_of
+from worker.renditions.origin import Origin
+from worker.renditions.request import FocalPoint
 
 if TYPE_CHECKING:
+    from snapasset.records.files import FileRow
     from snapasset.settings import Settings
     from worker.context import JobContext, Step
     from worker.images.decode import Master
-    from worker.images.platforms import Platform
+    from worker.images.platforms import PlatformTable
 
-log = logging.getLogger(__name__)
+_MASTER: Final = "master"
 
 _GENERATE: Final = (10.0, 40.0)
-_DECODE: Final = (40.0, 50.0)
+_DECODE: Final = (40.0, 47.0)
+_THUMBNAIL: Final = (47.0, 50.0)
 _RENDER: Final = (50.0, 95.0)
 """The parts of the job's progress that its steps cover; storing a picture belongs to rendering it."""
 
-_SIDE_BY_SIDE: Final = 2
-"""Renditions of one job under way at once: one being encoded while another is being stored."""
 
-_SUFFIXES: Final = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+def image_generation(settings: Settings, platforms: PlatformTable) -> JobType[GenerateImage, GeneratedPictures]:
+    """The kind, with this deployment's limits and platforms."""
 
+    async def run(
+        context: JobContext[GenerateImage],
+        provider: ImageProvider,
+        storage: Storage,
+        renderer: Renderer,
+    ) -> GeneratedPictures:
+        """Make the master, then every rendition that can be made. Raises what kept the job from having any."""
+        return await _Generation(context, platforms, provider, storage, renderer).run()
 
-def image_generation(settings: Settings) -> JobType[GenerateImage, GeneratedPictures]:
-    """The kind, with this deployment's limits."""
     return JobType(
         kind="image-generation",
         queue="image-generation",
-        args=request_model(PLATFORMS, settings.prompt_max_length),
+        args=request_model(platforms, settings.prompt_max_length),
         result=GeneratedPictures,
         run=run,
         tools=(ImageProvider, Storage, Renderer),
@@ -66,35 +61,52 @@ def image_generation(settings: Settings) -> JobType[GenerateImage, GeneratedPict
     )
 
 
-async def run(
-    context: JobContext[GenerateImage], provider: ImageProvider, storage: Storage, renderer: Renderer
-) -> GeneratedPictures:
-    """Make the master, then every rendition that can be made. Raises what kept the job from having any."""
-    return await _Generation(context, provider, storage, renderer).run()
-
-
 class _Generation:
     """One attempt at one generation."""
 
     def __init__(
-        self, context: JobContext[GenerateImage], provider: ImageProvider, storage: Storage, renderer: Renderer
+        self,
+        context: JobContext[GenerateImage],
+        platforms: PlatformTable,
+        provider: ImageProvider,
+        storage: Storage,
+        renderer: Renderer,
     ) -> None:
         self._context = context
         self._provider = provider
         self._storage = storage
         self._renderer = renderer
-        self._platforms = PLATFORMS.pick(context.args.platforms)
-        self._master: Master | None = None
-        self._decoding = asyncio.Lock()
-        self._failures: list[SnapAssetError] = []
-        self._room = asyncio.Semaphore(_SIDE_BY_SIDE)
+        self._platforms = platforms.pick(context.args.platforms)
 
     async def run(self) -> GeneratedPictures:
-        made = await self._context.step(
-            "generate", self._generate, output=Made, span=_GENERATE, paid=self._provider.paid
+        context = self._context
+        made = await context.step(
+            "generate", self._generate, output=Generated, span=_GENERATE, paid=self._provider.paid
         )
-        await self._context.step("decode", lambda _: self._decode(made), output=Decoded, span=_DECODE)
-        images = await self._render_all(made)
+
+        async def load() -> Master:
+            key = key_of(context.job.generation_id, made.master.file_id, _MASTER, made.master.content_type)
+            return await self._renderer.decode(await self._storage.get(key), made.source)
+
+        renditions = Renditions(context, context.args, self._storage, self._renderer, self._platforms, load)
+
+        async def decode(_: Step) -> Decoded:
+            size = (await renditions.master()).size
+            return Decoded(width=size.width, height=size.height)
+
+        async def thumbnail(step: Step) -> Thumbnail:
+            small = await self._renderer.thumbnail(await renditions.master())
+            file = await self._store(step, "thumbnail", small.data, small.content_type, (small.width, small.height))
+            return Thumbnail(thumbnail=told_of(file))
+
+        await context.step("decode", decode, output=Decoded, span=_DECODE)
+        try:
+            await context.step("thumbnail", thumbnail, output=Thumbnail, span=_THUMBNAIL)
+        except SnapAssetError as error:
+            if error.retryable and not context.last_attempt:
+                raise
+            await context.give_up("thumbnail", error)  # the gallery shows a gap; what was asked for is not lost to that
+        images = await renditions.make(_RENDER, made.focal)
         return GeneratedPictures(
             simulated=made.simulated,
             model=made.model,
@@ -103,115 +115,30 @@ class _Generation:
             images=images,
         )
 
-    async def _generate(self, step: Step) -> Made:
+    async def _generate(self, step: Step) -> Generated:
         args = self._context.args
         size = self._provider.plan_size(self._platforms)
         request = ImageRequest(prompt=args.prompt, width=size.width, height=size.height, image_type=args.image_type)
         made = await self._provider.generate(request, step.tick)
-        file = await self._store(step, "master", made.data, made.content_type, (made.width, made.height))
-        return Made(
-            master=_picture(file),
+        file = await self._store(step, _MASTER, made.data, made.content_type, (made.width, made.height))
+        origin = Origin(
             model=made.model,
             simulated=made.simulated,
             source=made.source,
             understood=made.understood,
-            focal=made.focal,
+            focal_point=None if made.focal is None else FocalPoint(x=made.focal[0], y=made.focal[1]),
         )
+        step.describe(origin)
+        return Generated(master=told_of(file), **origin.model_dump(by_alias=False))
 
-    async def _decode(self, made: Made) -> Decoded:
-        size = (await self._decoded(made)).size
-        return Decoded(width=size.width, height=size.height)
-
-    async def _decoded(self, made: Made) -> Master:
-        """The master's pixels: decoded at most once in an attempt, and not at all when nothing is left to render."""
-        async with self._decoding:
-            if self._master is None:
-                self._master = await self._renderer.decode(
-                    await self._storage.get(self._key("master", made.master.file_id, made.master.content_type)),
-                    made.source,
-                )
-            return self._master
-
-    async def _render_all(self, made: Made) -> tuple[RenderedPicture | FailedPicture, ...]:
-        low, high = _RENDER
-        share = (high - low) / len(self._platforms)
-        outcomes = await asyncio.gather(
-            *(
-                self._rendition(platform, made, (low + share * index, low + share * (index + 1)))
-                for index, platform in enumerate(self._platforms)
-            ),
-            return_exceptions=True,
-        )
-        images: list[RenderedPicture | FailedPicture] = []
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
-            images.append(outcome)
-        if len(self._failures) == len(images):
-            raise self._failures[0]
-        return tuple(images)
-
-    async def _rendition(
-        self, platform: Platform, made: Made, span: tuple[float, float]
-    ) -> RenderedPicture | FailedPicture:
-        """One platform's picture. A failure that another attempt may mend is raised, as long as there is another."""
-        name = f"render:{platform.name}"
-
-        async def work(step: Step) -> Rendered:
-            return await self._render(step, platform, made)
-
-        async with self._room:
-            try:
-                return (await self._context.step(name, work, output=Rendered, span=span)).image
-            except SnapAssetError as error:
-                failure = error
-            except Exception:
-                log.exception("a rendition failed", extra={"jobId": self._context.job.id, "platform": platform.name})
-                failure = ProcessorFailed()
-            if failure.retryable and not self._context.last_attempt:
-                raise failure
-            self._failures.append(failure)
-            await self._context.give_up(name, failure)
-            problem = Problem(code=failure.code, message=failure.detail, retryable=failure.retryable)
-            return FailedPicture(platform=platform.name, error=problem)
-
-    async def _render(self, step: Step, platform: Platform, made: Made) -> Rendered:
-        rendition = await self._renderer.render(await self._decoded(made), platform, focal=made.focal)
-        size = (rendition.width, rendition.height)
-        file = await self._store(step, platform.name, rendition.data, rendition.content_type, size)
-        stored = _picture(file)
-        return Rendered(
-            image=RenderedPicture(
-                platform=platform.name, quality=rendition.quality, **stored.model_dump(by_alias=False)
-            )
-        )
-
-    async def _store(self, step: Step, name: str, data: bytes, content_type: str, size: tuple[int, int]) -> FileRow:
-        file_id = new_id()
-        key = self._key(name, file_id, content_type)
-        await self._storage.put(key, data, content_type)
-        file = FileRow(
-            id=file_id,
-            role="master" if name == "master" else "rendition",
-            name=name,
-            key=key,
+    async def _store(self, step: Step, role: str, data: bytes, content_type: str, size: tuple[int, int]) -> FileRow:
+        return await store(
+            step,
+            self._storage,
+            generation_id=self._context.job.generation_id,
+            role=role,
+            name=role,
+            data=data,
             content_type=content_type,
-            size=len(data),
-            width=size[0],
-            height=size[1],
+            size=size,
         )
-        step.keep(file)
-        return file
-
-    def _key(self, name: str, file_id: str, content_type: str) -> str:
-        return f"generations/{self._context.job.generation_id}/{file_id}-{name}.{_SUFFIXES[content_type]}"
-
-
-def _picture(file: FileRow) -> StoredPicture:
-    return StoredPicture(
-        file_id=file.id,
-        content_type=file.content_type,
-        size=file.size,
-        width=file.width or 0,
-        height=file.height or 0,
-    )

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from snapasset.job_type import Wire
-from worker.images.provenance import SourceType
+from worker.renditions.origin import Origin
+from worker.renditions.result import Pictures, StoredPicture
 
 
-class StoredPicture(Wire):
-    """A picture in the storage. Width and height are in pixels, size in bytes."""
-
-    file_id: str
-    content_type: str
-    size: int
-    width: int
-    height: int
-
-
-class Made(Wire):
-    """Output of the step `generate`: the master, and how it came to be.
-
-    `focal` is the point (0 to 1 from the left and from the top) that crops should keep.
-    """
+class Generated(Origin):
+    """Output of the step `generate`."""
 
     master: StoredPicture
-    model: str
-    simulated: bool
-    source: SourceType
-    understood: str | None
-    focal: tuple[float, float] | None
 
 
 class Decoded(Wire):
@@ -39,34 +20,10 @@ class Decoded(Wire):
     height: int
 
 
-class RenderedPicture(StoredPicture):
-    """One platform's finished picture. `quality` is the encoder's, None where the format has none."""
+class Thumbnail(Wire):
+    """Output of the step `thumbnail`."""
 
-    platform: str
-    status: Literal["completed"] = "completed"
-    quality: int | None
-
-
-class Rendered(Wire):
-    """Output of a step `render:<platform>`."""
-
-    image: RenderedPicture
-
-
-class Problem(Wire):
-    """Why something failed."""
-
-    code: str
-    message: str
-    retryable: bool
-
-
-class FailedPicture(Wire):
-    """One platform's picture that could not be made, while others could."""
-
-    platform: str
-    status: Literal["failed"] = "failed"
-    error: Problem
+    thumbnail: StoredPicture
 
 
 class GeneratedPictures(Wire):
@@ -76,4 +33,4 @@ class GeneratedPictures(Wire):
     model: str
     understood: str | None
     master: StoredPicture
-    images: tuple[RenderedPicture | FailedPicture, ...]
+    images: Pictures

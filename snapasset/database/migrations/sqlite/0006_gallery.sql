@@ -10,7 +10,15 @@ UPDATE generations SET
     outcome = (SELECT status FROM jobs WHERE jobs.id = job_id AND finished_at IS NOT NULL),
     ended_at = (SELECT finished_at FROM jobs WHERE jobs.id = job_id),
     made = (
-        SELECT output FROM job_steps
+        SELECT json_object(
+            'model', json_extract(output, '$.model'),
+            'simulated', json(CASE WHEN json_extract(output, '$.simulated') THEN 'true' ELSE 'false' END),
+            'source', json_extract(output, '$.source'),
+            'understood', json_extract(output, '$.understood'),
+            'focalPoint', CASE WHEN json_extract(output, '$.focal[0]') IS NOT NULL THEN json_object(
+                'x', json_extract(output, '$.focal[0]'), 'y', json_extract(output, '$.focal[1]')
+            ) END
+        ) FROM job_steps
         WHERE job_steps.job_id = generations.job_id AND step = 'generate' AND state = 'done' ORDER BY run DESC LIMIT 1
     );
 CREATE INDEX generations_lost ON generations (ended_at) WHERE outcome = 'failed' OR outcome = 'cancelled';

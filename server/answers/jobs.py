@@ -1,0 +1,82 @@
+"""Jobs as they are answered."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from server.answers.words import Address, Count, Free, Id, JobError, Maybe, Percent, Time
+from snapasset.job import Status
+from snapasset.job_type import Wire
+
+
+class JobLinks(Wire):
+    """Where a job is looked at, followed and steered."""
+
+    self: Address
+    events: Address
+    timeline: Address
+    cancel: Address
+    retry: Address
+
+
+class Eta(Wire):
+    """When a job may start and end, in whole seconds from now, judged by `sampleSize` earlier ones of its kind."""
+
+    starts_in: Count
+    finishes_in: Count
+    sample_size: Annotated[int, Field(ge=1)]
+
+
+class Job(Wire):
+    """A job as it stands.
+
+    `run` counts the starts that somebody asked for, `attempt` those within the run. `seq` is the number of its newest
+    event. `queuePosition` (1 is next) and `eta` are there when one job is asked for, `streamToken` when a POST waited.
+    """
+
+    job_id: Id
+    kind: str
+    queue: str
+    status: Status
+    cancel_requested: bool
+    priority: Annotated[int, Field(ge=-10, le=10)]
+    run: Annotated[int, Field(ge=1)]
+    attempt: Count
+    attempts: Annotated[int, Field(ge=1)]
+    seq: Annotated[int, Field(ge=1)]
+    step: str | None
+    progress: Percent
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    run_at: Time | None
+    expires_at: Time | None
+    updated_at: Time
+    generation_id: Maybe[Id]
+    data: Free
+    result: Free | None
+    error: JobError | None
+    depends_on: list[Id]
+    links: JobLinks
+    queue_position: Annotated[int, Field(ge=1)] | None = None
+    eta: Eta | None = None
+    stream_token: Maybe[str]
+
+
+class JobAccepted(Wire):
+    """A job that is safe in the record. `streamToken` opens its event stream where no cookie or header can be sent."""
+
+    job_id: Id
+    generation_id: Maybe[Id]
+    status: Status
+    stream_token: str
+    links: JobLinks
+    ref: Maybe[str]
+
+
+class BatchAccepted(Wire):
+    """The jobs of a batch, in the order in which they were asked for."""
+
+    jobs: Annotated[list[JobAccepted], Field(min_length=1)]

@@ -1,0 +1,135 @@
+"""Generations, files, the service itself and its page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from server.openapi.building import ETAG, TEXT, UNCHANGED, answer, operation
+from server.openapi.kinds import ref
+from server.openapi.parts import ANYBODY, ASKING, CHANGING, OWNER, SOMEBODY, refusals
+
+if TYPE_CHECKING:
+    from server.openapi.building import Operation, Paths
+
+_PICTURES: Final = ("image/jpeg", "image/png", "image/webp", "image/avif", "application/octet-stream")
+_PAGE_FILES: Final = (
+    "text/html", "text/javascript", "text/css", "application/json", "image/svg+xml", "image/png", "image/x-icon",
+    "font/woff2", "application/manifest+json",
+)  # fmt: skip
+
+
+def gallery_operations() -> Paths:
+    """Look at, download and remove generations and their files."""
+    return {
+        "/api/generations": {
+            "get": operation(
+                "listGenerations",
+                "Generations",
+                "The caller's generations, newest first",
+                {
+                    "200": answer("A page of them.", ref("GenerationList"), links=("FirstGeneration",)),
+                    **refusals(*ASKING),
+                },
+                ("Limit", "Cursor"),
+                security=SOMEBODY,
+            )
+        },
+        "/api/generations/{generationId}": {
+            "get": operation(
+                "getGeneration",
+                "Generations",
+                "A generation with its pictures",
+                {
+                    "200": answer("The generation.", ref("Generation"), links=("Renditions", "Zip", "Removal")),
+                    **refusals(*ASKING, "not_found"),
+                },
+                ("GenerationId",),
+                security=OWNER,
+            ),
+            "delete": operation(
+                "deleteGeneration",
+                "Generations",
+                "Remove a generation's pictures for good",
+                {"204": {"description": "They are gone."}, **refusals(*CHANGING, "not_found", "conflict")},
+                ("GenerationId",),
+                security=OWNER,
+            ),
+        },
+        "/api/generations/{generationId}/zip": {
+            "get": operation(
+                "downloadGeneration",
+                "Generations",
+                "A generation's pictures in one file",
+                {
+                    "200": {"description": "The newest of each platform.", "content": {"application/zip": {}}},
+                    **refusals(*ASKING, "not_found", "storage_unavailable"),
+                },
+                ("GenerationId", "Platforms", "Master"),
+                security=OWNER,
+            )
+        },
+        "/api/files/{fileId}": {
+            "get": operation(
+                "getFile",
+                "Files",
+                "A file: its owner's, or anybody's by its signed address",
+                {
+                    "200": {"description": "The file.", "headers": ETAG, "content": {kind: {} for kind in _PICTURES}},
+                    **UNCHANGED,
+                    **refusals(*ASKING, "not_found", "link_expired", "file_missing", "storage_unavailable"),
+                },
+                ("FileId", "Expires", "Signature", "Download", "IfNoneMatch"),
+                security=SOMEBODY,
+            )
+        },
+    }
+
+
+def service_operations() -> Paths:
+    """What the service is, how it is, and its page."""
+    return {
+        "/api/kinds": {"get": _conditional("listKinds", "What jobs can be asked for", "Kinds")},
+        "/openapi.json": {"get": _document()},
+        "/health": {"get": _health("getHealth", "How the service is", "Health")},
+        "/health/live": {"get": _live()},
+        "/health/ready": {"get": _health("getReadiness", "Whether new requests are welcome here", "Readiness")},
+        "/": {"get": _page("getPage", "The page", ("text/html",))},
+        "/page/{name}": {"get": _page("getPageFile", "What the page is made of", _PAGE_FILES, "PageFile")},
+    }
+
+
+def _conditional(name: str, summary: str, schema: str) -> Operation:
+    return operation(
+        name,
+        "Service",
+        summary,
+        {"200": answer("All of them.", ref(schema), headers=ETAG), **UNCHANGED, **refusals()},
+        ("IfNoneMatch",),
+        security=ANYBODY,
+    )
+
+
+def _document() -> Operation:
+    own = {
+        "description": "An OpenAPI document.",
+        "headers": ETAG,
+        "content": {"application/json": {"schema": {"type": "object", "required": ["openapi"]}}},
+    }
+    responses = {"200": own, **UNCHANGED, **refusals()}
+    return operation("getOpenapi", "Service", "This document", responses, ("IfNoneMatch",), security=ANYBODY)
+
+
+def _health(name: str, summary: str, schema: str) -> Operation:
+    answers = {"200": answer("Well enough.", ref(schema)), "503": answer("Not now.", ref(schema))}
+    return operation(name, "Service", summary, {**answers, **refusals()}, security=ANYBODY)
+
+
+def _live() -> Operation:
+    responses = {"200": answer("It can.", ref("Liveness")), **refusals()}
+    return operation("getLiveness", "Service", "Whether the process can answer at all", responses, security=ANYBODY)
+
+
+def _page(name: str, summary: str, types: tuple[str, ...], *parameters: str) -> Operation:
+    file = {"description": "The file.", "headers": ETAG, "content": {kind: {"schema": TEXT} for kind in types}}
+    responses = {"200": file, **UNCHANGED, **refusals("not_found")}
+    return operation(name, "Page", summary, responses, (*parameters, "IfNoneMatch"), security=ANYBODY)

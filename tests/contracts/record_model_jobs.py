@@ -1,0 +1,96 @@
+"""A job as plain Python, and what is told of it; `record_model.py` has the changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+LEVEL_MS = 60_000
+"""Waiting this long is worth one level of priority."""
+
+LOST: dict[str, Any] = {"code": "worker_lost", "retryable": True}
+
+
+class Told(NamedTuple):
+    """What of an event the model foretells; `detail` is a step's state, an error, a result."""
+
+    type: str
+    run: int
+    attempt: int
+    status: str
+    step: str | None
+    progress: float
+    cancelling: bool
+    detail: Any
+
+
+@dataclass
+class ModelStep:
+    paid: bool
+    state: str = "started"
+    output: str | None = None
+    doubts: int = 0
+
+
+@dataclass
+class ModelJob:
+    id: str
+    kind: str
+    queue: str
+    owner: str
+    priority: int
+    attempts: int
+    ready_at: int
+    """When it became ready or will: with the priority, this is its place among those that wait."""
+    due_at: int | None
+    parents: tuple[str, ...] = ()
+    ttl: int | None = None
+    status: str = "waiting"
+    run: int = 1
+    attempt: int = 0
+    fence: int = 0
+    beat: int = 0
+    step: str | None = None
+    progress: float = 0.0
+    cancelling: bool = False
+    worker: str | None = None
+    result: str | None = None
+    error: str | None = None
+    expires_at: int | None = None
+    steps: dict[tuple[int, str], ModelStep] = field(default_factory=dict[tuple[int, str], ModelStep])
+    told: list[Told] = field(default_factory=list[Told])
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ("completed", "failed", "cancelled")
+
+    @property
+    def place(self) -> tuple[bool, int, str]:
+        return self.priority < 10, self.ready_at - self.priority * LEVEL_MS, self.id
+
+    def tell(self, type_: str, detail: Any = None) -> None:
+        self.told.append(
+            Told(type_, self.run, self.attempt, self.status, self.step, self.progress, self.cancelling, detail)
+        )
+
+    def done(self) -> dict[str, str | None]:
+        """The outputs of finished steps, of the newest run where several have one."""
+        return {name: step.output for (_, name), step in sorted(self.steps.items()) if step.state == "done"}
+
+    def under_way(self) -> list[ModelStep]:
+        return [step for (run, _), step in self.steps.items() if run == self.run and step.state == "started"]
+
+    def doubt_paid_calls(self) -> None:
+        for step in self.under_way():
+            if step.paid:
+                step.state, step.doubts = "doubtful", step.doubts + 1
+
+    def leave(self, status: str) -> None:
+        """Its executor has it no longer."""
+        self.status, self.worker = status, None
+
+    def fail_unstarted(self, code: str) -> None:
+        """It ends without an executor."""
+        self.status, self.error, self.due_at = "failed", code, None
+        self.fence += 1
+        self.tell("final", ("error", code))
