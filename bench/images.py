@@ -1,4 +1,4 @@
-"""Pictures: how quick and how true renditions are, what crops keep, what a server needs for them, how quick a sketch is."""
+"""Pictures: how quick and true renditions are, what crops keep, what a server needs for them, how quick a sketch is."""
 
 from __future__ import annotations
 

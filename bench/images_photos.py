@@ -1,8 +1,8 @@
 """Photos in the public domain, out of two packages of the Python index, each with what it is a photo of.
 
 They are read from the installed packages and never copied. Of what the packages ship, only photos were taken that the
-package, or the change that brought them there, says to be in the public domain or under CC0, and that show one thing rather than
-a pattern. The boxes were drawn by hand, before anything was measured by them.
+package, or the change that brought them there, says to be in the public domain or under CC0, and that show one thing
+rather than a pattern. The boxes were drawn by hand, before anything was measured by them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How alike two pictures are, and a slow, exact resize to compare quick ones with.
 
 SSIM is the mean structural similarity index (Wang, Bovik, Sheikh, Simoncelli, 2004) of the luma, over windows of 8×8
-pixels that lie 4 apart, all pixels of a window counting alike, with the usual K1 = 0.01, K2 = 0.03, L = 255. Windows by sums of
-cells instead of a sliding Gaussian make it a hundred times quicker, and a little stricter where detail is fine.
+pixels that lie 4 apart, all pixels of a window counting alike, with the usual K1 = 0.01, K2 = 0.03, L = 255. Windows
+by sums of cells instead of a sliding Gaussian make it much quicker; on these pictures the two agree to 0.005.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m bench.serve`: the real server with two kinds beside its own: one does nothing, one looks at the event loop."""
+"""`python -m bench.serve`: the real server and two kinds of job more: one does nothing, one watches the event loop."""
 
 from __future__ import annotations
 

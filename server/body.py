@@ -33,6 +33,9 @@ _MOST_COMPLAINTS: Final = 20
 
 _LONGEST_FIELD: Final = 100
 
+_EXACT: Final = 2.0**53
+"""Below this every whole number is a float of its own."""
+
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
@@ -42,7 +45,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object)
+def _number(text: str) -> float:
+    # JSON knows one kind of number, so to a schema 2.0 is a whole one; the models are stricter.
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) < _EXACT else value
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_float=_number)
 
 
 async def read_object(request: Request[State], limit: int | None = None) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def cursor_after(created_at: int, last_id: str) -> str:
 def events_range(query: QueryParams) -> tuple[int, int]:
     """After which seq, and how many events at most, a timeline asks for."""
     refuse_others(query, {"after", "limit"})
-    after = whole_number(query, "after", 0, low=0, high=10**15)
+    after = whole_number(query, "after", 0, low=0, high=10**15 - 1)
     return after, whole_number(query, "limit", EVENTS_LIMIT, low=1, high=EVENTS_LIMIT)
 
 

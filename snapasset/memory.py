@@ -1,8 +1,8 @@
 """The C library's allocator, told what kind of process this is; with any library but glibc nothing is done.
 
 The arrays of a picture are megabytes each, and glibc keeps what is freed for the next. Told to hand it back at each
-`free`, it must have every page of every array anew from the system: half as slow again for a sketch, a fifth slower for a
-rendition. So it keeps them while there is work, and hands them back once there is none. It can do that for its first
+`free`, it must have every page of every array anew from the system: a sketch takes three quarters more time, a rendition
+a fifth. So it keeps them while there is work, and hands them back once there is none. It can do that for its first
 arena only; what the others have at their top stays. Hence one arena: threads here hold large blocks for long, and
 seldom wait for one another to get them.
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from snapasset.errors import StorageUnavailable
@@ -23,7 +23,7 @@ from snapasset.records.retention import (
     StillThere,
     Verdict,
 )
-from snapasset.records.stocktaking import DropFiles, FilesByKey, RecordedFile, SupersededFiles, Unclaimed
+from snapasset.records.stocktaking import DropFiles, FilesByKey, NewerFiles, RecordedFile, SupersededFiles, Unclaimed
 from snapasset.storage import Leftovers
 
 if TYPE_CHECKING:
@@ -89,11 +89,14 @@ class Storeroom:
         One whose own file is missing, or every newer one's, is passed over: the last that is left is never superseded.
         """
         page = await self._database.read(question)
-        found: list[NamedFile] = []
-        for file, newer in page:
-            if await self._storage.find(file.key) is not None and await self._any_stored(newer):
-                found.append(file)
-        return found, page[-1].file.id if page else None
+        replaced = await self.replaced(tuple(file.id for file in page))
+        found = [file for file in page if replaced.get(file.id) and await self._storage.find(file.key) is not None]
+        return found, page[-1].id if page else None
+
+    async def replaced(self, file_ids: tuple[str, ...]) -> dict[str, bool]:
+        """Whether a newer file than each of these is really stored; only those that have a row."""
+        newer = await self._database.read(NewerFiles(file_ids))
+        return {file_id: await self._any_stored(keys) for file_id, keys in newer.items()}
 
     async def find_strays(self, after: str, *, stored_before: int, lost_before: int, limit: int) -> Strays | None:
         """The next `limit` strays with keys after `after`, None when there are no more.
@@ -189,10 +192,8 @@ class Storeroom:
 
     async def remove_files(self, keys: Collection[str]) -> Removed:
         """Remove stored files. One that cannot be removed keeps none of the others; a storage that is away raises."""
-        try:
+        with suppress(StorageUnavailable):
             return Removed(await self._storage.delete(keys), frozenset())
-        except StorageUnavailable:
-            await self._storage.check()
         gone: set[str] = set()
         failed: set[str] = set()
         for key in keys:

@@ -38,20 +38,7 @@ TOLD: Final[list[dict[str, Any]]] = [
 ]
 """The events of a job that was cancelled while it ran."""
 
-_TICK: Final = {
-    "type": "update", "tick": True, "jobId": JOB_ID, "run": 1, "attempt": 1, "status": "active", "step": "generate",
-    "progress": 12.5,
-}  # fmt: skip
-
-
-def _frame(body: dict[str, Any]) -> str:
-    seq = f"id: {body['seq']}\n" if "seq" in body else ""
-    return f"{seq}data: {json.dumps(body, separators=(',', ':'))}\n\n"
-
-
-FRAMES: Final = "retry: 2000\n\n" + "".join(
-    _frame(body) for body in ({"type": "connected", "jobId": JOB_ID, "resumedAfter": 1}, TOLD[1], _TICK, TOLD[2])
-)
+FRAME: Final = {"id": "2", "data": json.dumps(TOLD[1], separators=(",", ":"))}
 
 _BY_NAME: Final[dict[str, Any]] = {
     "prompt": "a lighthouse at dusk",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.openapi.building import ETAG, TEXT, UNCHANGED, answer, operation
-from server.openapi.examples import FRAMES, TOLD, waiting_job
+from server.openapi.building import ETAG, UNCHANGED, answer, operation
+from server.openapi.examples import FRAME, TOLD, waiting_job
 from server.openapi.kinds import ref
 from server.openapi.parts import ASKING, CHANGING, JOB_ID, OF_A_JOB, OWNER, SOMEBODY, STREAM, refusals
 
@@ -105,7 +105,9 @@ def _follow() -> Operation:
         {
             "200": {
                 "description": "One JobEvent in the data of each frame; the stream ends after the final one.",
-                "content": {"text/event-stream": {"schema": TEXT, "x-event-data": ref("JobEvent"), "example": FRAMES}},
+                "content": {
+                    "text/event-stream": {"schema": ref("JobFrame"), "x-event-data": ref("JobEvent"), "example": FRAME}
+                },
             },
             "204": {"description": "All of it came already: do not connect again."},
             **refusals(*ASKING, "not_found"),

@@ -44,7 +44,8 @@ def _parameter(name: str, place: str, schema: Schema, description: str, **more: 
 
 
 def _path(name: str, example: str, description: str) -> dict[str, Any]:
-    return _parameter(name, "path", {"type": "string"}, description, required=True, example=example)
+    schema = {"type": "string", "pattern": "^[0-9A-Za-z-]{1,64}$"} if name.endswith("Id") else {"type": "string"}
+    return _parameter(name, "path", schema, description, required=True, example=example)
 
 
 _TEXT: Final = {"type": "string"}
@@ -82,9 +83,9 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "Limit": _parameter(
         "limit", "query", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50}, "Most on one page."
     ),
-    "Cursor": _parameter("cursor", "query", _TEXT, "The `nextCursor` of the page before."),
+    "Cursor": _parameter("cursor", "query", {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}, "The `nextCursor` of the page before."),
     "After": _parameter(
-        "after", "query", {"type": "integer", "minimum": 0, "maximum": 10**15, "default": 0},
+        "after", "query", {"type": "integer", "minimum": 0, "maximum": 10**15 - 1, "default": 0},
         "Only events with a seq above this.",
     ),
     "EventsLimit": _parameter(

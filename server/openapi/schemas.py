@@ -139,6 +139,14 @@ def _join_events(schemas: Schemas) -> None:
         "description": "The data of one frame of a job's stream.",
         **one_of("type", {"connected": "ConnectedEvent", "update": "UpdateEvent", **ends}),
     }
+    frame = _closed(
+        "One frame of a stream: its fields as they are read. `id` is the seq; a frame that can be missed has none.",
+        data={"type": "string", "contentMediaType": "application/json", "contentSchema": ref("JobEvent")},
+        id={"type": "string", "pattern": "^[0-9]+$"},
+        event={"type": "string"},
+        retry={"type": "integer", "minimum": 0},
+    )
+    schemas["JobFrame"] = {**frame, "required": ["data"]}
     schemas["TimelineEvent"] = {
         "description": "One event of a job, as it is kept.",
         **one_of("type", {"update": "ChangeEvent", **ends}),

@@ -24,7 +24,10 @@ export class Adjuster {
     this.#places = places;
     byId("adjuster-close").addEventListener("click", () => this.#dialog.close());
     byId("adjuster-unaim").addEventListener("click", () => this.#unaim());
-    this.#form.addEventListener("change", () => this.#draw());
+    this.#form.addEventListener("change", () => {
+      this.#complain("");
+      this.#draw();
+    });
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#send();
@@ -94,7 +97,9 @@ export class Adjuster {
     mark(byId("aim"), "data-off", !aims);
     say(byId("aim-words"), aimWords(this.#fit, this.#aim.point, this.#aim.suggested));
     byId("adjuster-unaim").hidden = !aims || !this.#aim.point;
-    say(byId("adjuster-go-text"), cutButtonWords(this.#chosen.length, this.#sending));
+    const made = readyPlaces(this.#job);
+    const fresh = this.#chosen.filter((name) => !made.includes(name)).length;
+    say(byId("adjuster-go-text"), cutButtonWords(this.#chosen.length, fresh, this.#sending));
     mark(byId("adjuster-go"), "aria-disabled", this.#sending ? "true" : null);
   }
 

@@ -88,10 +88,11 @@ export class Board {
     ]);
     const bodies = new Map([...live.jobs, ...newest.jobs].map((body) => [body.jobId, body]));
     const newestFirst = [...bodies.values()].sort((a, b) => Date.parse(b.createdAt) - Date.parse(a.createdAt));
-    const ofId = new Map(made.map((generation) => [generation.generationId, generation]));
-    await Promise.all(newestFirst.map((body) => this.#know(body, ofId)));
+    const ofId = new Map(made.generations.map((generation) => [generation.generationId, generation]));
+    const find = async (id) => ofId.get(id) ?? (made.nextCursor ? lookAtMade(id).catch(unlessGone) : null);
+    await Promise.all(newestFirst.map((body) => this.#know(body, find)));
     for (const { jobId } of newestFirst) if (this.#cards.has(jobId)) this.#root.append(this.#cards.get(jobId).node);
-    await this.#resumeCuts(cut.jobs, ofId);
+    await this.#resumeCuts(cut.jobs, find);
     this.#drawEmpty();
   }
 
@@ -116,10 +117,10 @@ export class Board {
   }
 
   /** A job from a list, with the pictures that there are of it by now; one whose pictures were deleted is left out. */
-  async #know(body, ofId) {
+  async #know(body, find) {
     const job = knownJob(body);
     if (job.generationId && ended(job)) {
-      const made = ofId.get(job.generationId) ?? (await lookAtMade(job.generationId).catch(unlessGone));
+      const made = await find(job.generationId);
       if (!made) return;
       adoptGeneration(job, made);
     }
@@ -127,7 +128,7 @@ export class Board {
     this.#goOn(job);
   }
 
-  async #resumeCuts(bodies, ofId) {
+  async #resumeCuts(bodies, find) {
     for (const body of [...bodies].reverse()) {
       const cut = knownJob(body);
       const card = [...this.#jobs.values()].find(({ generationId }) => generationId === cut.generationId);
@@ -135,7 +136,7 @@ export class Board {
         if (card && cut.status === "completed") Object.assign(card, { point: cut.point, fit: cut.fit ?? card.fit });
         continue;
       }
-      const made = card ? null : (ofId.get(cut.generationId) ?? (await lookAtMade(cut.generationId).catch(unlessGone)));
+      const made = card ? null : await find(cut.generationId);
       if (!card && !made) continue;
       if (made) this.#root.prepend(await this.#shown(made));
       this.#gallery.leave(cut.generationId);

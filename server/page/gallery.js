@@ -30,9 +30,9 @@ export class Gallery {
     return this.#tiles.size;
   }
 
-  /** Reads the newest; returns them all, those that are shown elsewhere too. */
-  async load() {
-    return (await this.#page(null)).generations;
+  /** Reads the newest; returns the page as the server gave it, with those that are shown elsewhere too. */
+  load() {
+    return this.#page(null);
   }
 
   /** Leaves out, from now on, what is shown elsewhere. */

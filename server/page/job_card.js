@@ -93,7 +93,7 @@ export class JobCard {
     );
     p.cancel = button("cross", "Cancel", () => this.#acts.cancel((this.#job.cutting ?? this.#job).id));
     p.retry = button("again", "Try again", () => this.#acts.retry(this.#job.id));
-    p.adjust = button("crop", "Adjust cuts", () => this.#acts.adjust(this.#job));
+    p.adjust = button("crop", "Adjust", () => this.#acts.adjust(this.#job));
     p.zip = el("a", { class: "button", download: true, "aria-describedby": `${id}-prompt` }, icon("down"), "All as zip");
     p.reuse = button("pen", "Use again", () => this.#acts.reuse(this.#job));
     p.remove = button("bin", "", () => this.#acts.remove(this.#job));

@@ -179,7 +179,7 @@ function applyState(job, event) {
   job.step = event.step;
   job.progress = event.progress;
   job.cancelRequested = Boolean(event.cancelRequested);
-  job.dueAt = null;
+  if (job.status !== "delayed") job.dueAt = null;
   if (job.status !== "active") job.rendering.clear();
   if (begins) job.startedAt ??= event.at;
   if (event.type === "error") {

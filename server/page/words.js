@@ -30,7 +30,6 @@ export const STATUS_WORDS = {
 const ADVICE = {
   bad_picture: "Try again: another picture is made.",
   content_policy: "Change the words of the prompt and send it again.",
-  conflict: "The job has moved on. What you see here is its newest state.",
   database_unavailable: "Nothing was lost and nothing was started. Try again in a moment.",
   dependency_failed: "Try the job it waited for again; this one then follows by itself.",
   expired: "Try again: it then waits as long as it has to.",
@@ -130,9 +129,11 @@ export function aimWords(fit, point, suggested) {
   return "Each cut is made where there is most to see. Click the picture, or use the arrow keys, to decide yourself.";
 }
 
-export function cutButtonWords(places, sending) {
+/** `fresh` of the `places` have no picture yet. */
+export function cutButtonWords(places, fresh, sending) {
   if (sending) return "Sending…";
-  return places > 0 ? `Cut ${count(places, "picture")} again, free` : "Cut again, free";
+  const again = fresh === 0 ? " again" : "";
+  return places > 0 ? `Cut ${count(places, "picture")}${again}, free` : "Cut again, free";
 }
 
 /** A point of a picture, shares from the left and from the top. */

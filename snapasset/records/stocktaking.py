@@ -83,15 +83,8 @@ class Unclaimed(Read[frozenset[str]]):
         )
 
 
-class SupersededFile(NamedTuple):
-    """A file that newer ones have replaced; `newer` are their keys."""
-
-    file: NamedFile
-    newer: tuple[str, ...]
-
-
 @dataclass(frozen=True, slots=True)
-class SupersededFiles(Read[list[SupersededFile]]):
+class SupersededFiles(Read[list[NamedFile]]):
     """Files made until `made_before` that are not the newest of their generation, role and name, by id, those after `after`.
 
     Never a master: it was paid for. Not those of generations that are removed as a whole; see `FilesByKey`.
@@ -103,19 +96,31 @@ class SupersededFiles(Read[list[SupersededFile]]):
     after: str
     limit: int
 
-    def steps(self) -> Steps[list[SupersededFile]]:
+    def steps(self) -> Steps[list[NamedFile]]:
         mine, params = whose("files.owner", self.owner, (self.lost_before, self.made_before, self.after, self.limit))
         rows = yield Statement(
             "SELECT id, key, size FROM files WHERE created_at <= $2 AND role <> 'master' AND id > $3 "
             f"AND EXISTS (SELECT 1 FROM files AS newer WHERE {_NEWER}) AND NOT {_GOING} {mine} ORDER BY id LIMIT $4",
             params,
         )
-        found: list[SupersededFile] = []
-        for file_id, key, size in rows:
-            keys = yield Statement(
-                f"SELECT newer.key FROM files JOIN files AS newer ON {_NEWER} WHERE files.id = $1", (file_id,)
-            )
-            found.append(SupersededFile(NamedFile(file_id, key, size), tuple(newer for (newer,) in keys)))
+        return [NamedFile._make(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class NewerFiles(Read[dict[str, list[str]]]):
+    """The keys of the files that have replaced each of these, none for one that is the newest; only those that have a row."""
+
+    file_ids: tuple[str, ...]
+
+    def steps(self) -> Steps[dict[str, list[str]]]:
+        rows = yield Statement(
+            f"SELECT files.id, newer.key FROM files LEFT JOIN files AS newer ON {_NEWER} "
+            f"WHERE files.id IN ({marks(self.file_ids)})",
+            self.file_ids,
+        )
+        found: dict[str, list[str]] = {}
+        for file_id, key in rows:
+            found.setdefault(file_id, []).extend([] if key is None else [key])
         return found
 
 

@@ -53,9 +53,10 @@ async def ended(database: Database, job: Job, status: str = "completed", result:
         return await database.write(Cancel(job.id, job.owner))
     mine = await claimed(database, Claim(job.queue, (job.kind,), WORKER))
     assert mine.id == job.id, "another job was before it"
-    change = Complete if status == "completed" else Fail
-    how = {"result": result} if status == "completed" else {"error": FAULT, "retryable": False, "delay_ms": 0}
-    after = await database.write(change(mine.id, mine.fence, **how))
+    good = Complete(mine.id, mine.fence, result)
+    after = await database.write(
+        good if status == "completed" else Fail(mine.id, mine.fence, FAULT, retryable=False, delay_ms=0)
+    )
     assert after is not None
     assert after.status == status
     return after

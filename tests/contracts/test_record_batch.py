@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,11 +13,11 @@ from snapasset.job import new_id
 from snapasset.records.endings import Cancel
 from snapasset.records.idempotency import Once, SubmitOnce, Submitted
 from snapasset.records.submission import Submit, SubmitAll
-from tests.contracts.record_backends import Look
+from tests.contracts.record_backends import Look, begun
 from tests.contracts.record_jobs import OWNER, STRANGER, a_job, claimed, ended, gone, last_told, stored, submitted
 
 if TYPE_CHECKING:
-    from snapasset.database import Database
+    from snapasset.database import Database, Write
     from tests.contracts.record_backends import Record
 
 ONCE = Once("key-1", "fingerprint-1")
@@ -103,11 +103,12 @@ class TestNoneOfThem:
 
     async def test_neighbours_in_the_same_commit_are_untouched(self, record: Record, database: Database) -> None:
         async with record.busy(database):
-            writes = [
-                asyncio.create_task(database.write(change))
-                for change in (a_job(), in_order(a_job(), a_job(depends_on=("nobody",))), a_job())
+            changes: list[Write[Any]] = [
+                a_job(),
+                in_order(a_job(), a_job(depends_on=("nobody",))),
+                a_job(),
             ]
-            await asyncio.sleep(0)
+            writes = await begun(*(database.write(change) for change in changes))
         answers = await asyncio.gather(*writes, return_exceptions=True)
         assert [isinstance(answer, InvalidInput) for answer in answers] == [False, True, False]
         assert await count(database) == await count(database, "job_events") == 2

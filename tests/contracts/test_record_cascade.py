@@ -12,6 +12,7 @@ from snapasset.records.endings import Cancel
 from snapasset.records.generations import Condemn
 from snapasset.records.revival import Retry
 from snapasset.records.submission import SubmitAll
+from snapasset.records.upkeep import Expire
 from tests.contracts.record_backends import Do, Look
 from tests.contracts.record_jobs import CLAIM, OWNER, a_job, ended, gone, held, last_told, stored, submitted
 
@@ -150,6 +151,16 @@ class TestCascade:
         await again(database, top, cascade=True)
         assert await statuses(database, cancelled, failed, *below) == ["cancelled", "failed", "failed", "failed"]
         assert (await stored(database, failed.id)).run == 1
+
+    async def test_one_that_had_expired_before_stays_failed(self, database: Database, clock: Clock) -> None:
+        top = await submitted(database)
+        expired, other = await child_of(database, top, ttl_ms=1000), await child_of(database, top)
+        clock.move(1000)
+        await database.write(Expire())
+        await ended(database, top, "failed")
+        await again(database, top, cascade=True)
+        assert await statuses(database, expired, other) == ["failed", "blocked"]
+        assert (await again(database, expired)).status == "blocked"
 
     async def test_another_parent_that_ended_badly_has_to_be_tried_again_first(self, database: Database) -> None:
         one, other = await submitted(database), await submitted(database)

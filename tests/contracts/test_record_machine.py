@@ -118,14 +118,20 @@ class RecordMachine(CallerRules, ScheduleRules):
         if story == "a chain":
             for parent, wait in ((1, 0), (2, 70_000), (3, 0)):
                 self.put(1, 0, parent, wait=wait, ttl=1000 if parent == 3 else None)
+            self.put(1, 0, 1)
+            self.time("pass", 1, 999)
+            self.put(1)  # waits before that one, if it comes free later
+            self.time("pass", 1, 1)
             return
         for parents in ((1,), (1,), (2, 3), (1, 4)):
-            self.put(1, 0, *parents)
+            self.put(1, 0, *parents, ttl=1000 if 4 in parents else None)
         if story == "a diamond that failed":
+            self.time("pass", 1, 1000)
+            self.time("expire", 1, 1)  # one of them by itself, the others with the one at the top
             self.give_up()
 
     def begin_schedule(self) -> None:
-        """Two have seen that it is due, and since then it has missed two times more."""
+        """Two have seen that it is due, the second of them when it had missed one time more."""
         self.schedule("put", "sweep", "* * * * *", 1)
         for _ in range(2):
             self.time("pass", 1, 60_001)
@@ -240,7 +246,7 @@ class RecordMachine(CallerRules, ScheduleRules):
     @rule(
         what=st.sampled_from(["pass", "pass", "promote", "expire", "watch", "reap", "reap"]),
         n=numbers,
-        millis=st.sampled_from([1, 999, 2000, 59_999, 60_001, 400_000]),
+        millis=st.sampled_from([1, 999, 1000, 2000, 59_999, 60_001, 400_000]),
     )
     def time(self, what: str, n: int, millis: int) -> None:
         if what == "pass":

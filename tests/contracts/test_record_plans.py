@@ -180,7 +180,9 @@ BY_ID: dict[str, Read[Any] | Write[Any]] = {
 }
 
 
-FAMILY = (
+FAMILY: tuple[Write[Any], ...] = (
+    Fill("waiting", 1),
+    Fill("failed", 1),
     Do("UPDATE jobs SET owner = 'session:0', dependants = 1, generation_id = 'g-0' WHERE id = 'waiting-0'"),
     Do("UPDATE jobs SET depends_on = '[]', dependants = 1 WHERE id = 'failed-0'"),
     a_job("waiting-0-parent", owner="session:0", queue="chores"),
@@ -188,7 +190,7 @@ FAMILY = (
     Do("INSERT INTO generations (id, owner, job_id, request, created_at) VALUES ('g-0', 'session:0', 'gone', '{}', 0)"),
     Do("INSERT INTO generations (id, owner, job_id, request, created_at) VALUES ('g-1', 'session:0', 'gone', '{}', 0)"),
 )
-"""What makes the operations go on to those that depend on the job, and to its generation."""
+"""Jobs that others depend on, and their generations: so that the operations go on to those."""
 
 TABLES = (
     "jobs", "job_events", "job_steps", "files", "dependencies", "parents", "generations", "schedules",
@@ -218,7 +220,7 @@ class TestPlans:
 
     @pytest.mark.parametrize("name", BY_ID)
     def test_it_goes_straight_to_its_row(self, connection: Connection, name: str) -> None:
-        for change in (Fill("waiting", 1), Fill("failed", 1), *FAMILY):
+        for change in FAMILY:
             run(connection, change)
         if name != "cancel":
             run(connection, CLAIM)

@@ -24,7 +24,7 @@ from snapasset.records.retention import (
 )
 from snapasset.records.revival import Retry
 from snapasset.records.steps import FinishStep, StartStep
-from snapasset.records.stocktaking import NEVER, DropFiles, FilesByKey, SupersededFiles, Unclaimed
+from snapasset.records.stocktaking import NEVER, DropFiles, FilesByKey, NewerFiles, SupersededFiles, Unclaimed
 from snapasset.records.submission import Submit, SubmitAll
 from tests.contracts.record_backends import Look
 from tests.contracts.record_jobs import FAULT, KIND, OWNER, STRANGER, a_job, claimed, held, submitted
@@ -187,7 +187,8 @@ class TestStocktaking:
         self, database: Database, before: int, *, owner: str | None = None, lost: int = NEVER
     ) -> dict[str, set[str]]:
         found = await database.read(SupersededFiles(owner, before, lost, "", 10))
-        return {one.file.id: {key.rpartition("/")[2] for key in one.newer} for one in found}
+        newer = await database.read(NewerFiles(tuple(file.id for file in found)))
+        return {file_id: {key.rpartition("/")[2] for key in keys} for file_id, keys in newer.items()}
 
     async def test_all_but_the_newest_of_a_name_are_superseded(self, database: Database, clock: Clock) -> None:
         ours = [file_of("x", file_id=f"x{number}") for number in range(3)]
@@ -205,7 +206,8 @@ class TestStocktaking:
         assert await self.superseded(database, clock.now, owner=STRANGER) == {}
         assert len(await self.superseded(database, clock.now, owner=OWNER)) == 3
         page = await database.read(SupersededFiles(None, clock.now, NEVER, "x0", 1))
-        assert [one.file.id for one in page] == ["x1"]
+        assert [one.id for one in page] == ["x1"]
+        assert await database.read(NewerFiles(("a-new", "never-was"))) == {"a-new": []}
 
     async def test_those_of_a_generation_that_goes_as_a_whole_are_not(self, database: Database, clock: Clock) -> None:
         await failed(database, file_of("x", file_id="x0"), file_of("x", file_id="x1"), generation_id="g")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,7 +14,7 @@ from snapasset.records.upkeep import Expire, Promote
 from tests.contracts.record_jobs import FAULT, KIND, OWNER, QUEUE, STRANGER, WORKER, claimed, ended, held, submitted
 
 if TYPE_CHECKING:
-    from snapasset.database import Database
+    from snapasset.database import Database, Write
     from tests.contracts.record_backends import Clock
 
 NOTHING = LastDay(completed=0, failed=0, cancelled=0, retried=0, mean=None, p95=None, errors={})
@@ -111,8 +111,12 @@ async def test_a_job_that_took_more_than_one_attempt_or_run_was_retried(database
         job = await held(database)
         if how != "at once":
             retryable = how == "second attempt"
-            await database.write(Fail(job.id, job.fence, FAULT, retryable=retryable, delay_ms=0))
-            await database.write(Promote() if retryable else Retry(job.id, OWNER))
+            changes: list[Write[Any]] = [
+                Fail(job.id, job.fence, FAULT, retryable=retryable, delay_ms=0),
+                Promote() if retryable else Retry(job.id, OWNER),
+            ]
+            for change in changes:
+                await database.write(change)
             job = await claimed(database, Claim(QUEUE, (KIND,), WORKER))
         await database.write(Complete(job.id, job.fence, "{}"))
     day = await last_day(database)

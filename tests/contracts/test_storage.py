@@ -157,6 +157,18 @@ class TestList:
         assert await keys_of(storage) == sorted(keys)
 
 
+class TestFind:
+    async def test_it_tells_what_the_list_tells(self, storage: Storage) -> None:
+        await put(storage, "a/b", "a/c", data=BYTES)
+        assert [await storage.find("a/b"), await storage.find("a/c")] == [file async for file in storage.list()]
+
+    async def test_there_is_none_where_no_file_is(self, storage: Storage) -> None:
+        await put(storage, "a/b")
+        assert [await storage.find(key) for key in ("a", "b", "a/b/c", "a/c")] == [None] * 4
+        await storage.delete(["a/b"])
+        assert await storage.find("a/b") is None
+
+
 class TestKeys:
     @pytest.mark.parametrize("key", BAD_KEYS)
     async def test_an_unsafe_key_is_refused_before_anything_is_touched(self, storage: Storage, key: str) -> None:
@@ -167,6 +179,8 @@ class TestKeys:
             await storage.get(key)
         with pytest.raises(InvalidInput):
             await anext(aiter(storage.stream(key)))
+        with pytest.raises(InvalidInput):
+            await storage.find(key)
         with pytest.raises(InvalidInput):
             await storage.delete(["a", key])
         assert await keys_of(storage) == ["a"]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import pytest
 
 from snapasset.errors import FileMissing, InvalidInput, StorageFailed, StorageQuotaExceeded, StorageUnavailable
+from snapasset.storage import Leftovers
 from snapasset.storage.local import LocalStorage
 from tests.contracts.conftest import wait_until
 from tests.contracts.test_storage import BYTES, keys_of, put
@@ -242,8 +243,13 @@ class TestFailures:
         for file in files[-3:]:
             assert len(set(await storage.get(file.key))) == 1
         (root / ".a.png.0011aabb.part").write_bytes(b"half")
+        assert isinstance(storage, Leftovers)
+        assert await storage.count_leftovers(older_than=3600) == 0
         assert await storage.remove_leftovers(older_than=3600) == 0
-        assert await storage.remove_leftovers(older_than=-60) >= 1
+        half = await storage.count_leftovers(older_than=-60)
+        assert half >= 1
+        assert await storage.remove_leftovers(older_than=-60) == half
+        assert await storage.count_leftovers(older_than=-60) == 0
         assert not [name for name in names_in(root) if name.endswith(".part")]
         assert [file.key async for file in storage.list()] == [file.key for file in files]
 
@@ -280,6 +286,8 @@ class TestThreads:
         assert len(await keys_of(storage)) == 40
         await storage.delete(["a/1"])
         await storage.check()
+        await storage.find("a/1")
+        await storage.count_leftovers()
         await storage.remove_leftovers()
         await storage.close()
         assert storage.threads == {"storage"}

@@ -247,7 +247,7 @@ def stateful(app: Starlette, state: State) -> Any:
     return call
 
 
-class _Server(Server):
+class QuietServer(Server):
     """One that leaves the signals of this process alone."""
 
     def capture_signals(self) -> contextlib.nullcontext[None]:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -258,7 +258,7 @@ class _Server(Server):
 async def served(service: Service) -> AsyncGenerator[int]:
     """The port of 127.0.0.1 where a real server serves it."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = _Server(service.app, service.state)
+    server = QuietServer(service.app, service.state)
     serving = asyncio.create_task(server.serve([listener]))
     await wait_until(lambda: server.started)
     try:

@@ -192,7 +192,7 @@ async def test_a_generation_that_is_not_the_callers_refuses_all(service: Service
 
 
 async def test_a_kind_that_is_not_for_the_caller_refuses_all(service: Service) -> None:
-    guarded = {"kind": "guarded", "data": {}}
+    guarded: dict[str, Any] = {"kind": "guarded", "data": {}}
     answer = await service.batch(image(), guarded)
     assert (answer.status_code, answer.json()["code"]) == (401, "missing_user")
     assert await _written(service) == 0
@@ -245,7 +245,7 @@ async def test_while_the_server_stops_no_batch_is_taken(service: Service) -> Non
     assert await _written(service) == 0
 
 
-BATCH = (image("a"), image("b", "a"), {"kind": "noop", "data": {}})
+BATCH: tuple[Any, ...] = (image("a"), image("b", "a"), {"kind": "noop", "data": {}})
 
 
 async def test_the_same_batch_again_gets_the_same_answer_and_makes_nothing(service: Service) -> None:

@@ -109,9 +109,17 @@ def test_secrets_are_masked_wherever_they_stand(log_format: str) -> None:
     assert "secret is **********" in text
 
 
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_the_token_of_the_admin_is_masked_too(log_format: str) -> None:
+    token = "canary-token-of-more-than-32-characters"
+    text = written(lambda log: log.info("it is %s", token), admin_token=token, log_format=log_format)
+    assert "canary" not in text
+    assert "it is **********" in text
+
+
 def test_the_settings_themselves_show_no_secret() -> None:
-    settings = Settings.model_validate({"signing_secret": SECRET})
-    assert "canary" not in repr(settings) + str(settings) + f"{settings.signing_secret}"
+    settings = Settings.model_validate({"signing_secret": SECRET, "admin_token": SECRET})
+    assert "canary" not in repr(settings) + str(settings) + f"{settings.signing_secret} {settings.admin_token}"
 
 
 def test_fields_that_are_bound_stand_in_every_record() -> None:

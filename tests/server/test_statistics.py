@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.server.service import Service
 
 NONE = dict.fromkeys(("waiting", "delayed", "blocked", "active", "completed", "failed", "cancelled"), 0)
-QUIET = {
+QUIET: dict[str, Any] = {
     "completed": 0, "failed": 0, "cancelled": 0, "retried": 0, "successRate": None, "meanSeconds": None,
     "p95Seconds": None, "perHour": 0, "errors": {},
 }  # fmt: skip
@@ -114,8 +114,8 @@ async def test_a_second_run_and_a_second_attempt_count_as_tried_again(service: S
 
 
 async def test_an_admin_sees_everybodys_and_nobody_else_does(service: Service) -> None:
-    await service.submit()
     await _completed(service, 3_000, who=BOB)
+    await service.submit()
     await service.submit(who=ADMIN)
     everybodys = await overview(service, ADMIN)
     assert (everybodys["scope"], everybodys["total"], everybodys["lastDay"]["completed"]) == ("all", 3, 1)

@@ -28,7 +28,7 @@ class TestOrder:
     @pytest.mark.parametrize("places", list(permutations(range(4))))
     def test_each_comes_after_those_it_waits_for_wherever_they_stand(self, places: tuple[int, ...]) -> None:
         positions = dict(zip("abcd", places, strict=True))
-        waits = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c", "a"]}
+        waits: dict[str, list[str]] = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c", "a"]}
         depends_on: list[list[str]] = [[], [], [], []]
         for name, others in waits.items():
             depends_on[positions[name]] = others
@@ -41,7 +41,7 @@ class TestOrder:
         assert parents_first([["some-job"], ["some-job", "a"]], {"a": 0}) == (0, 1)
 
     def test_those_that_wait_for_nobody_keep_their_order(self) -> None:
-        assert parents_first([[]] * 5, {}) == (0, 1, 2, 3, 4)
+        assert parents_first([()] * 5, {}) == (0, 1, 2, 3, 4)
         assert parents_first([], {}) == ()
 
     @pytest.mark.parametrize(

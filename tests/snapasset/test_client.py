@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from snapasset.client import JobClient, SubmitOptions
-from snapasset.errors import Conflict, DatabaseUnavailable, InvalidInput, NotFound, TooManyJobs, UnknownKind
+from snapasset.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    DependencyFailed,
+    InvalidInput,
+    NotFound,
+    TooManyJobs,
+    UnknownKind,
+)
 from snapasset.job import Job, Priority
 from snapasset.job_type import Access, Catalogue, JobType, Wire
 from snapasset.records.claims import Claim
@@ -39,10 +47,15 @@ async def run(*_args: Any) -> Nothing:
     return Nothing()
 
 
+class More(Wire):
+    generation_id: str
+
+
 CATALOGUE = Catalogue(
     [
         JobType("draw", "pictures", Wish, Nothing, run, attempts=3, generation="new"),
         JobType("clean", "chores", Wish, Nothing, run, attempts=2),
+        JobType("cut", "pictures", More, Nothing, run, generation="existing"),
     ]
 )
 SETTINGS = Settings(live_jobs_per_owner=5, ring_seconds=0.05)
@@ -90,6 +103,35 @@ class TestSubmitting:
         first, second, clean = [await submit(client, kind) for kind in ("draw", "draw", "clean")]
         assert first.generation_id not in (None, first.id, second.generation_id)
         assert clean.generation_id is None
+
+    async def test_a_kind_that_adds_to_a_generation_is_of_that_generation_if_it_is_the_owners(
+        self, client: JobClient
+    ) -> None:
+        first = await submit(client)
+        assert first.generation_id is not None
+        more = More(generation_id=first.generation_id)
+        added = await client.submit("cut", more, owner=OWNER, access=Access.SESSION)
+        assert (added.generation_id, json.loads(added.data)) == (
+            first.generation_id,
+            {"generationId": first.generation_id},
+        )
+        for owner, generation_id in ((STRANGER, first.generation_id), (OWNER, "nobodys")):
+            with pytest.raises(NotFound):
+                await client.submit("cut", More(generation_id=generation_id), owner=owner, access=Access.ADMIN)
+
+    async def test_a_time_to_live_is_in_seconds(self, client: JobClient, clock: Clock) -> None:
+        assert (await submit(client, ttl=1.5)).expires_at == clock.now + 1500
+        assert (await submit(client, ttl=0.25, delay=2)).expires_at == clock.now + 2250
+        assert (await submit(client)).expires_at is None
+
+    async def test_one_that_waits_for_others_is_not_rung_for_yet(self, client: JobClient, switch: Switch) -> None:
+        parent = await submit(client, "clean")
+        job = await submit(client, depends_on=(parent.id,))
+        assert job.status == "blocked"
+        assert await switch.waiting_rings("pictures") == 0
+        await client.cancel(parent.id, owner=OWNER)
+        with pytest.raises(DependencyFailed):
+            await submit(client, depends_on=(parent.id,))
 
     async def test_an_unknown_kind_leaves_nothing_behind(self, client: JobClient) -> None:
         with pytest.raises(UnknownKind):
@@ -240,6 +282,18 @@ class TestSteering:
         again = await client.retry(job.id, owner=OWNER)
         assert (again.status, again.run, again.attempt) == ("waiting", 2, 0)
         assert await switch.waiting_rings("pictures") == rings + 1
+
+    async def test_with_cascade_those_that_failed_because_of_it_come_back_too(
+        self, client: JobClient, database: Database
+    ) -> None:
+        job = await submit(client)
+        below = await submit(client, depends_on=(job.id,))
+        await client.cancel(job.id, owner=OWNER)
+        await client.retry(job.id, owner=OWNER)
+        assert (await stored(database, below.id)).status == "failed"
+        await client.cancel(job.id, owner=OWNER)
+        await client.retry(job.id, owner=OWNER, cascade=True)
+        assert (await stored(database, below.id)).status == "blocked"
 
     @pytest.mark.parametrize("state", ["waiting", "delayed", "active", "cancelling", "completed"])
     async def test_nothing_else_can(self, client: JobClient, database: Database, state: str) -> None:

@@ -8,11 +8,15 @@ import pytest
 from pydantic import ValidationError
 
 from snapasset.errors import BadConfiguration, UnknownKind
-from snapasset.job_type import Access, Catalogue, JobType, Wire
+from snapasset.job_type import Access, Catalogue, JobType, Schedule, Wire
 
 
 class Nothing(Wire):
     pass
+
+
+class OfGeneration(Wire):
+    generation_id: str
 
 
 class Asked(Wire):
@@ -64,6 +68,16 @@ class TestCatalogue:
     def test_no_kind_takes_the_apis_own_field(self) -> None:
         with pytest.raises(BadConfiguration, match="options"):
             Catalogue([a_kind(args=WithOptions)])
+
+    def test_a_kind_that_adds_to_a_generation_is_told_which(self) -> None:
+        with pytest.raises(BadConfiguration, match="generation_id"):
+            Catalogue([JobType("cut", "pictures", Asked, Nothing, run, generation="existing")])
+        Catalogue([JobType("cut", "pictures", OfGeneration, Nothing, run, generation="existing")])
+        Catalogue([JobType("draw", "pictures", Asked, Nothing, run, generation="new")])
+
+    def test_a_schedule_is_in_utc_unless_it_says_otherwise_and_a_kind_has_none_unless_it_says_so(self) -> None:
+        assert Schedule("daily", "0 2 * * *", Nothing()).zone == "UTC"
+        assert a_kind().schedules == ()
 
     def test_a_level_of_access_includes_those_below(self) -> None:
         assert Access.SESSION < Access.USER < Access.ADMIN

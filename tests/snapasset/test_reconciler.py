@@ -13,11 +13,13 @@ import pytest
 from snapasset.errors import DatabaseUnavailable
 from snapasset.reconciler import Reconciler
 from snapasset.records.claims import Beat, Claim
+from snapasset.records.jobs import FindJobs
+from snapasset.records.schedules import PutSchedule
 from snapasset.records.upkeep import PROMOTE_LIMIT, HeldJobs
 from snapasset.settings import Settings
 from snapasset.switch import Switch
-from tests.contracts.record_backends import WAIT, Clock, Look, SqliteRecord
-from tests.contracts.record_jobs import CLAIM, KIND, QUEUE, a_job, held, last_told, stored, submitted
+from tests.contracts.record_backends import WAIT, Clock, Do, Look, SqliteRecord
+from tests.contracts.record_jobs import CLAIM, KIND, OWNER, QUEUE, a_job, held, last_told, stored, submitted
 from tests.snapasset.lock_holder import living
 from tests.snapasset.weather import Weather
 
@@ -103,6 +105,111 @@ class TestPromoting:
             ("waiting", 2 * PROMOTE_LIMIT + 50),
         ]
         assert await switch.waiting_rings(QUEUE) == SETTINGS.ring_cap
+
+
+class TestFiring:
+    """Schedules, each a minute long; the clock stands at a full minute."""
+
+    async def put(self, database: Database, *names: str) -> None:
+        for name in names:
+            await database.write(PutSchedule(name, OWNER, KIND, QUEUE, "{}", 0, 1, "* * * * *", "UTC"))
+
+    async def count(self, database: Database) -> int:
+        return len(await database.read(FindJobs(OWNER)))
+
+    async def test_one_fires_in_the_round_after_its_time_and_is_rung_for_in_that_round(
+        self, database: Database, clock: Clock, upkeep: Upkeep, switch: Switch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        await self.put(database, "sweep")
+        clock.move(59_999)
+        await upkeep.tick()
+        assert await self.count(database) == 0
+        clock.move(1)
+        for _ in range(2):
+            await upkeep.tick()
+            assert await self.count(database) == await switch.waiting_rings(QUEUE) == 1
+        [line] = [line for line in caplog.records if "fired" in line.message]
+        assert line.__dict__["schedule"] == "sweep"
+
+    async def test_two_reconcilers_fire_it_once_and_missed_times_as_one(
+        self, database: Database, clock: Clock, switch: Switch
+    ) -> None:
+        await self.put(database, "sweep", "greet")
+        both = [Upkeep(database, switch), Upkeep(database, switch)]
+        for fired in (2, 4, 6):
+            clock.move(180_000)
+            await asyncio.gather(*(upkeep.tick() for upkeep in both))
+            assert await self.count(database) == fired
+
+    async def test_one_that_cannot_fire_keeps_neither_the_others_nor_the_rest_of_the_round(
+        self, database: Database, clock: Clock, upkeep: Upkeep, switch: Switch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        await self.put(database, "a", "b", "c")
+        await database.write(Do("UPDATE schedules SET zone = 'Moon/Tranquility' WHERE id = 'b'"))
+        delayed = await submitted(database, delay_ms=1)
+        clock.move(60_000)
+        await upkeep.tick()
+        assert await self.count(database) == 3
+        assert (await stored(database, delayed.id)).status == "waiting"
+        assert await switch.waiting_rings(QUEUE) == 3
+        [line] = caplog.records
+        assert (line.levelname, line.__dict__["schedule"]) == ("ERROR", "b")
+
+
+class TestExpiring:
+    async def test_one_fails_in_the_round_after_its_time_is_over(
+        self, database: Database, clock: Clock, upkeep: Upkeep
+    ) -> None:
+        job = await submitted(database, ttl_ms=700)
+        clock.move(699)
+        await upkeep.tick()
+        assert (await stored(database, job.id)).status == "waiting"
+        clock.move(1)
+        await upkeep.tick()
+        assert (await last_told(database, job.id))["error"]["code"] == "expired"
+
+    async def test_one_that_is_late_for_its_start_and_for_its_end_does_not_start(
+        self, database: Database, clock: Clock, upkeep: Upkeep, switch: Switch
+    ) -> None:
+        job = await submitted(database, delay_ms=1000, ttl_ms=1000)
+        clock.move(2000)
+        await upkeep.tick()
+        assert (await stored(database, job.id)).status == "failed"
+        assert await switch.waiting_rings(QUEUE) == 0
+
+    async def test_one_round_ends_all_that_are_over(self, database: Database, clock: Clock, upkeep: Upkeep) -> None:
+        await asyncio.gather(*(database.write(a_job(ttl_ms=1000)) for _ in range(2 * PROMOTE_LIMIT + 50)))
+        await submitted(database, ttl_ms=1001)
+        clock.move(1000)
+        await upkeep.tick()
+        assert await database.read(Look("SELECT status, count(*) FROM jobs GROUP BY status ORDER BY status")) == [
+            ("failed", 2 * PROMOTE_LIMIT + 50),
+            ("waiting", 1),
+        ]
+
+
+class TestMendingDependencies:
+    async def test_one_that_waits_for_nobody_is_free_within_a_few_rounds_and_rung_for(
+        self, database: Database, upkeep: Upkeep, switch: Switch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        parent = await held(database)
+        job = await submitted(database, depends_on=(parent.id,))
+        await upkeep.pass_seconds(6)
+        assert (await stored(database, job.id)).status == "blocked"
+        assert not caplog.records
+        await database.write(Do("UPDATE jobs SET status = 'completed', finished_at = 1 WHERE id = $1", (parent.id,)))
+        await upkeep.pass_seconds(5)
+        assert (await stored(database, job.id)).status == "waiting"
+        assert await switch.waiting_rings(QUEUE) == 1
+        assert [line.message for line in caplog.records] == ["jobs waited for others that had ended"]
+
+    async def test_a_restart_looks_for_them_at_once(self, database: Database, upkeep: Upkeep) -> None:
+        parent = await submitted(database)
+        job = await submitted(database, depends_on=(parent.id,))
+        await database.write(Do("UPDATE jobs SET status = 'failed', finished_at = 1 WHERE id = $1", (parent.id,)))
+        await upkeep.tick()
+        assert (await last_told(database, job.id))["error"]["code"] == "dependency_failed"
 
 
 class TestSilence:

@@ -144,7 +144,9 @@ async def test_a_storage_that_shows_nothing_may_not_be_mounted(tmp_path: Path) -
     async with room(tmp_path) as r:
         await r.job("completed", "a", generation="g")
         await r.lose(await r.key_of("a"))
-        assert await r.clean("temp-files") == NOTHING
+        job = await r.begin("temp-files")
+        assert await r.report(job) == NOTHING
+        assert "strays:1" not in await r.e.steps(job)  # nothing was even found
         assert len(await r.recorded()) == 1
 
 

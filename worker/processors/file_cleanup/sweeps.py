@@ -175,13 +175,16 @@ class Superseded(Sweep):
         return None
 
     async def remove(self, found: Found, tick: Tick) -> Tally:
-        tick(0.0)
-        removed = await self._room.remove_files([file.key for file in found.files])
-        tick(0.5)
-        lone = tuple(file.id for file in found.files if file.key not in removed.failed)
+        # The newer one may have been lost since; and one without a row was gone already.
+        replaced = await self._room.replaced(tuple(file.id for file in found.files))
+        going = [file for file in found.files if replaced.get(file.id, True)]
+        tick(0.2)
+        removed = await self._room.remove_files([file.key for file in going])
+        tick(0.6)
+        lone = tuple(file.id for file in going if file.key not in removed.failed)
         if lone:
             await self._room.drop_rows(lone)
-        return _counted(found.files, removed)
+        return _counted(going, removed)
 
 
 class EndedJobs(Sweep):

@@ -41,7 +41,7 @@ def request_model(table: PlatformTable, prompt_max_length: int) -> type[Generate
     prompt = Annotated[
         str,
         AfterValidator(check_prompt),
-        WithJsonSchema({"type": "string", "minLength": 1, "maxLength": prompt_max_length}),
+        WithJsonSchema({"type": "string", "minLength": 1, "maxLength": prompt_max_length, "pattern": r"\S"}),
     ]
     return create_model(
         "GenerateImage", __base__=GenerateImage, prompt=(prompt, ...), platforms=(platforms_of(table), ...)
