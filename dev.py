@@ -30,7 +30,7 @@ USAGE = """usage: python3 dev.py COMMAND [...]
 
   run [...]      start SnapAsset here; what follows goes to `python -m server`
   test [...]     run all tests; what follows goes to pytest: dev.py test -k stream
-  check [--fix]  format, lint, types, import contracts; --fix mends what a tool can mend
+  check [--fix]  format, lint, types, imports, requirements, dead code, house rules; --fix mends what a tool can mend
   bench [name]   measure; what follows goes to `python -m bench`
   lock [...]     make requirements/*.txt anew from *.in; --upgrade takes newer versions
 
@@ -240,18 +240,19 @@ def become(command: list[str]) -> int:
 
 def check(venv: Venv, arguments: list[str]) -> int:
     """Run every check, also after one has failed, and name those that did."""
-    fix = arguments == ["--fix"]
-    if arguments and not fix:
+    if arguments not in ([], ["--fix"]):
         say("check takes nothing but --fix.")
         return 2
     checks = {
-        "lint": [venv.bin / "ruff", "check", "--quiet", *(["--fix"] if fix else []), "."],
-        "format": [venv.bin / "ruff", "format", *([] if fix else ["--check"]), "."],
+        "lint": [venv.bin / "ruff", "check", "--quiet", *arguments, "."],
+        "format": [venv.bin / "ruff", "format", *([] if arguments else ["--check"]), "."],
         "types": [venv.bin / "basedpyright", f"--pythonpath={venv.python}"],
         "imports": [venv.bin / "lint-imports", "--no-logo"],
+        "requirements": [venv.bin / "deptry", "."],
+        "dead code": [venv.bin / "vulture"],
+        "house rules": [venv.bin / "pytest", "--quiet", "-p", "no:cacheprovider", "tests/architecture"],
     }
-    env = tool_environment(dict(os.environ))
-    failed = [name for name, words in checks.items() if subprocess.call(words, env=env) != 0]
+    failed = [name for name, words in checks.items() if subprocess.call(words, env=tool_environment(dict(os.environ)))]
     say(f"failed: {', '.join(failed)}." if failed else "all checks passed.")
     return 1 if failed else 0
 
@@ -286,8 +287,7 @@ def main(arguments: list[str]) -> int:
         if command in ("check", "lock"):
             return (check if command == "check" else lock)(venv, rest)
         tests = ["pytest", "-n", "auto", "--maxprocesses", "8", "--dist", "loadfile"]  # tests of one file share servers
-        tool = {"run": ["server"], "test": tests, "bench": ["bench"]}[command]
-        return become([str(venv.python), "-m", *tool, *rest])
+        return become([str(venv.python), "-m", *{"run": ["server"], "test": tests, "bench": ["bench"]}[command], *rest])
     except (SetupFailed, OSError) as failure:
         say(str(failure))
         return 2

@@ -6,6 +6,7 @@ are for ever; the modules behind them may be renamed.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from enum import IntEnum
@@ -112,6 +113,9 @@ class Catalogue:
                 raise BadConfiguration(
                     f"the kind {job_type.kind!r} takes a field named options, which is the API's own"
                 )
+            if '"fileId"' in json.dumps(job_type.args.model_json_schema()):
+                # A file that a result names is signed for whoever reads the job: a caller must not name one.
+                raise BadConfiguration(f"the kind {job_type.kind!r} takes a field named fileId, which the API signs")
             if job_type.generation == "existing" and "generation_id" not in job_type.args.model_fields:
                 raise BadConfiguration(f"the kind {job_type.kind!r} adds to a generation and takes no generation_id")
             self._by_kind[job_type.kind] = job_type

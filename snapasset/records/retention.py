@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
     from snapasset.database import Steps
 
-LOST: Final = "(outcome = 'failed' OR outcome = 'cancelled')"  # spelt as the index generations_lost has it
+# The outcome is spelt as the index generations_lost has it.
+LOST: Final = (
+    "((outcome = 'failed' OR outcome = 'cancelled') AND NOT EXISTS (SELECT 1 FROM files "
+    "WHERE files.generation_id = generations.id AND files.job_id <> generations.job_id))"
+)
+"""Of a generation: it came to nothing, and nobody has cut pictures from its master since."""
+
 _AT_WORK: Final = (
     "EXISTS (SELECT 1 FROM jobs WHERE jobs.owner = generations.owner AND jobs.generation_id = generations.id "
     "AND jobs.finished_at IS NULL)"

@@ -77,6 +77,8 @@ class TestNamingParents:
         job = await child_of(database, parent)
         assert (job.status, job.depends_on) == ("blocked", json.dumps([parent.id]))
         assert (await stored(database, parent.id)).dependants == 1
+        await child_of(database, parent)
+        assert (await stored(database, parent.id)).dependants == 2
         assert [(event["type"], event["status"]) for event in await told(database, job.id)] == [("update", "blocked")]
 
     async def test_nobody_claims_it(self, database: Database) -> None:

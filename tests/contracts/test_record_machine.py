@@ -51,9 +51,10 @@ RESULT = '{"n": 1}'
 WORKS = ("start", "finish", "fail", "beat")
 ENDS = ("complete", "complete and claim", "give up", "cancelled", "give back", "crash")
 FAMILIES = ("a chain", "a diamond", "a diamond that failed")
+TIMETABLES = ("missed times", "a time set back")
 STORIES = (
     "claimed", "being cancelled", "beats in time", "taken over", "taken over", "tried again",
-    *FAMILIES, "missed times",
+    *FAMILIES, *TIMETABLES,
 )  # fmt: skip
 
 
@@ -81,8 +82,8 @@ class RecordMachine(CallerRules, ScheduleRules):
         if story in FAMILIES:
             self.begin_family(story)
             return
-        if story == "missed times":
-            self.begin_schedule()
+        if story in TIMETABLES:
+            self.begin_schedule(story)
             return
         if story != "claimed":
             self.work("start", 1, "generate", "1", 10.0)
@@ -130,12 +131,15 @@ class RecordMachine(CallerRules, ScheduleRules):
             self.time("expire", 1, 1)  # one of them by itself, the others with the one at the top
             self.give_up()
 
-    def begin_schedule(self) -> None:
-        """Two have seen that it is due, the second of them when it had missed one time more."""
+    def begin_schedule(self, story: str) -> None:
+        """Two have seen that it is due: the second when it had missed one time more, or when it had fired."""
         self.schedule("put", "sweep", "* * * * *", 1)
         for _ in range(2):
             self.time("pass", 1, 60_001)
             self.schedule("look", "sweep", "* * * * *", 1)
+            if story == "a time set back":
+                self.schedule("fire", "sweep", "* * * * *", 1)
+                self.schedule("set back", "sweep", "* * * * *", 1)
 
     # --- executors
 

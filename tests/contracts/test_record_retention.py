@@ -147,6 +147,14 @@ class TestCondemnLost:
         await database.write(renditions("g"))
         assert await database.write(CondemnLost("g", clock.now)) == Verdict(known=True, condemned=False)
 
+    async def test_one_from_which_pictures_were_cut_since_is_left_alone(self, database: Database, clock: Clock) -> None:
+        await failed(database, file_of("a", role="master"), generation_id="g")
+        later = await with_files(database, file_of("b"), generation_id="g", adds=True)
+        await database.write(Complete(later.id, later.fence, "{}"))
+        assert await database.read(LostGenerations(None, clock.now, "", 9)) == []
+        assert await database.write(CondemnLost("g", clock.now)) == Verdict(known=True, condemned=False)
+        assert not any(row.going for row in await database.read(FilesByKey("", clock.now, 9)))
+
     async def test_one_that_came_to_something_or_is_not_old_is_left_alone(
         self, database: Database, clock: Clock
     ) -> None:

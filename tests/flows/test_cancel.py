@@ -115,7 +115,7 @@ async def test_pictures_that_were_ready_are_kept_and_not_made_again(alice: Perso
     assert stream.messages[-1].body["status"] == "cancelled"
     for step, output in ready.items():
         if step != "decode":
-            picture = output["image"] if "image" in output else output["master"]
+            picture = output.get("image") or output.get("thumbnail") or output["master"]
             answer = await alice.ask("GET", picture["url"])
             assert (answer.status_code, len(answer.content)) == (200, picture["size"])
 

@@ -46,10 +46,11 @@ async def test_from_words_to_pictures(host: Host, http: httpx.AsyncClient) -> No
 
     for platform, size in SIZES.items():
         await _shows(alice, shown[platform], size, "JPEG")
-        await _hidden(mallory, shown[platform]["url"])
+        await _hidden(mallory, f"/api/files/{shown[platform]['fileId']}")
     master = final["result"]["master"]
     await _shows(alice, master, (master["width"], master["height"]), "PNG")
-    await _hidden(mallory, master["url"])
+    await _hidden(mallory, f"/api/files/{master['fileId']}")
+    await _shows(mallory, master, (master["width"], master["height"]), "PNG")  # who has the signed address may look
     for path in ("", "/events", "/timeline"):
         await _hidden(mallory, f"/api/jobs/{job_id}{path}")
     assert_sound(server.data_dir)

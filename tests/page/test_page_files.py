@@ -6,21 +6,15 @@ No browser: what only a browser can show is not looked at here.
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from snapasset import errors
+from tests.page.page_source import FILES, INDEX, MARKUP, SCRIPTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PAGE = Path(__file__).parents[2] / "server" / "page"
-FILES = {path.name: path.read_text("utf-8") for path in sorted(PAGE.iterdir())}
-SCRIPTS = {name: text for name, text in FILES.items() if name.endswith(".js")}
-INDEX = FILES["index.html"]
 
 IMPORTED = re.compile(r'^(?:import|export)\b[^;]*?from "(?P<from>[^"]+)";', re.MULTILINE)
 NAMED = re.compile(r"^import \{(?P<names>[^}]+)\} from \"\./(?P<file>[^\"]+)\";", re.MULTILINE)
@@ -31,35 +25,9 @@ MARKUP_FROM_TEXT = re.compile(
     r"|\bnew Function\b"
 )
 
+MOST_LINES = 300
+
 PAGES_OWN_CODES = {"no_answer_in_time", "server_unreachable"}
-
-
-class Markup(HTMLParser):
-    """What the tests ask of the page's markup."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.inline: list[str] = []
-        self._within = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._within = tag
-
-    def handle_endtag(self, tag: str) -> None:
-        self._within = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._within in {"script", "style"} and data.strip():
-            self.inline.append(data)
-
-    def values(self, attribute: str) -> list[str]:
-        return [value for _, attrs in self.tags if (value := attrs.get(attribute))]
-
-
-MARKUP = Markup(INDEX)
 
 
 def imports() -> Iterator[tuple[str, str]]:
@@ -126,13 +94,73 @@ def test_text_never_becomes_markup(name: str) -> None:
 def test_scripts_ask_for_elements_and_symbols_that_exist() -> None:
     ids = set(MARKUP.values("id"))
     asked = {found for text in SCRIPTS.values() for found in re.findall(r"\bbyId\(\"([\w-]+)\"\)", text)}
-    icons = {found for text in SCRIPTS.values() for found in re.findall(r"\bicon\(\"(\w+)\"\)", text)}
+    by_name = re.compile(r"\b(?:icon|button)\(\"(\w+)\"")
+    icons = {found for text in SCRIPTS.values() for found in by_name.findall(text)}
     drawn = {value[1:] for value in MARKUP.values("href") if value.startswith("#i-")}
 
     assert asked
     assert asked <= ids
     assert {f"i-{name}" for name in icons} | drawn <= ids
     assert len(MARKUP.values("id")) == len(ids)
+
+
+def test_what_the_markup_refers_to_exists() -> None:
+    ids = set(MARKUP.values("id"))
+    referring = ("for", "aria-labelledby", "aria-describedby", "aria-controls")
+    referred = {one for attribute in referring for value in MARKUP.values(attribute) for one in value.split()}
+
+    assert referred
+    assert referred <= ids
+
+
+def test_every_dialog_is_the_browsers_own_with_a_name() -> None:
+    dialogs = MARKUP.of("dialog")
+    opened = {found for text in SCRIPTS.values() for found in re.findall(r"(\w+|\))\.showModal\(", text)}
+
+    assert len(dialogs) >= 3
+    assert all(attrs.get("aria-labelledby") for attrs in dialogs)
+    assert opened
+    assert 'role="dialog"' not in INDEX
+
+
+def test_a_choice_is_made_with_native_controls() -> None:
+    made = "".join(SCRIPTS.values())
+
+    assert re.findall(r"role: \"(?:checkbox|radio|button|switch)\"", made) == []
+    assert not [attrs for _, attrs in MARKUP.tags if attrs.get("role") in {"checkbox", "radio", "button", "switch"}]
+    assert made.count('type: "checkbox"') == 3
+
+
+def test_each_field_of_the_form_has_its_room_for_a_complaint() -> None:
+    ids = set(MARKUP.values("id"))
+    found = re.search(r"^const FIELDS = \[(.+)\];$", SCRIPTS["composer.js"], re.MULTILINE)
+    fields = re.findall(r"\w+", found[1] if found else "")
+
+    assert fields
+    assert {f"field-{field}" for field in fields} | {f"{field}-problem" for field in fields} <= ids
+
+
+def test_addresses_of_the_server_are_made_in_one_place() -> None:
+    elsewhere = [
+        name for name, text in SCRIPTS.items() if name != "api.js" and ("/api/" in text or "?download" in text)
+    ]
+
+    assert elsewhere == []
+
+
+def test_motion_stops_where_it_is_not_wanted() -> None:
+    calm = FILES["style.css"].partition("@media (prefers-reduced-motion: reduce)")[2]
+
+    assert "animation: none !important" in calm
+    assert "transition: none !important" in calm
+    assert not [name for name, text in FILES.items() if name.endswith(".css") and "scroll-behavior: smooth" in text]
+    smooth = [name for name, text in SCRIPTS.items() if '"smooth"' in text]
+    assert all("prefers-reduced-motion: reduce" in SCRIPTS[name] for name in smooth)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_file_grows_beyond_what_one_reads_at_once(name: str) -> None:
+    assert len(FILES[name].splitlines()) <= MOST_LINES
 
 
 def test_every_field_and_button_has_a_name() -> None:

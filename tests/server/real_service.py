@@ -40,7 +40,7 @@ _DETAILS = Details(fit=Fit.COVER, quality=80)
 
 
 def quick_settings(folder: Path) -> Settings:
-    return settings_for(folder, wait_max_seconds=1, live_jobs_per_owner=100_000)
+    return settings_for(folder, wait_max_seconds=1, live_jobs_per_owner=100_000, drain_seconds=0)
 
 
 def quick_catalogue(settings: Settings) -> Catalogue:

@@ -36,7 +36,6 @@ _CONFIG: Final[dict[str, Any]] = {
         # The address of a kind is a job's too: GET /api/jobs/batch is a job that is not found.
         "allow_header_conformance": {"enabled": False},
     },
-    "phases": {"stateful": {"link-calibration": False, "inference": {"algorithms": []}}},  # both learn as they go
 }
 _KEYS = count()
 
@@ -69,29 +68,23 @@ def known_things(folder: Path) -> Generator[Known]:
         yield Known(address, job["jobId"], job["generationId"], job["result"]["master"]["fileId"])
 
 
-def mend(case: Any, known: Known | None = None) -> None:
+def mend(case: Any, known: Known) -> None:
     """Mend in a good request what no schema can say: which things are there, and how far away a time may be."""
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
-    if known is not None and case.method != "DELETE":
+    if case.method != "DELETE":
         ids = {"jobId": known.job_id, "generationId": known.generation_id, "fileId": known.file_id}
         case.path_parameters.update({name: ids[name] for name in case.path_parameters if name in ids})
     case.query.pop("cursor", None)
     case.query.pop("platforms", None)
     if "idempotency-key" in case.headers:
         case.headers["idempotency-key"] = f"key-{next(_KEYS)}"
-    for position, asked in enumerate(asked_of(case)):
-        _soon(asked.get("options", {}))
-        if asked.get("ref"):
-            asked["ref"] = f"job-{position}"
-
-
-def asked_of(case: Any) -> list[dict[str, Any]]:
-    """The objects that ask for jobs in a request's body: itself, and those of a batch."""
-    if not isinstance(case.body, dict):
-        return []
-    body = cast("dict[str, Any]", case.body)
-    return [body, *body.get("jobs", ())]
+    if isinstance(case.body, dict):
+        body = cast("dict[str, Any]", case.body)
+        for position, asked in enumerate([body, *body.get("jobs", ())]):
+            _soon(asked.get("options", {}))
+            if asked.get("ref"):
+                asked["ref"] = f"job-{position}"
 
 
 def _soon(options: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from schemathesis.generation.feedback import FeedbackSources
-from schemathesis.pytest._test_builder import build_operation_test
+from schemathesis.pytest._test_builder import build_operation_test  # pyright: ignore[reportUnknownVariableType]
 
 from tests.server.schemathesis_asks import SERVED_HERE, Known, described_api, known_things, mend
 from tests.server.service import ALICE

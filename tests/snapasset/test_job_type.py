@@ -106,3 +106,14 @@ class TestWire:
     def test_it_does_not_change(self) -> None:
         with pytest.raises(ValidationError):
             Asked().how_many = 2  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_kind_takes_no_file_id_which_the_api_would_sign() -> None:
+    class Inner(Wire):
+        file_id: str
+
+    class Outer(Wire):
+        inner: tuple[Inner, ...]
+
+    with pytest.raises(BadConfiguration, match="fileId"):
+        Catalogue([JobType("draw", "pictures", Outer, Nothing, run)])
