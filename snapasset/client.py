@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -14,8 +15,8 @@ from snapasset.records.events import EventsAfter
 from snapasset.records.idempotency import SubmitOnce, Submitted
 from snapasset.records.jobs import FindJobs, GetJob
 from snapasset.records.revival import Retry
-from snapasset.records.schedules import PutSchedule, RemoveSchedule
-from snapasset.records.submission import Submit, SubmitAll
+from snapasset.records.schedules import PutSchedule, RemoveSchedule, SchedulesOf
+from snapasset.records.submission import Submit, SubmitAll, at_position
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +114,10 @@ class JobClient:
         submits: list[Submit] = []
         for job_id, one in zip(ids, wanted, strict=True):
             parents = tuple(ids[positions[name]] if name in positions else name for name in one.options.depends_on)
-            submit = self._submission(one.kind, one.args, owner, access, one.options)
+            try:
+                submit = self._submission(one.kind, one.args, owner, access, one.options)
+            except InvalidInput as error:
+                raise at_position(error, len(submits)) from None
             submits.append(replace(submit, job_id=job_id, depends_on=parents))
         batch = SubmitAll(tuple(submits), order)
         if once is None:
@@ -121,8 +125,7 @@ class JobClient:
             submitted = [Submitted(job, job.status, replayed=False) for job in jobs]
         else:
             submitted = await self._database.write(SubmitOnce(owner, batch, once))
-        for one in submitted:
-            await self._ring(one.job)
+        await asyncio.gather(*(self._ring(one.job) for one in submitted))  # a queue that hangs costs its patience once
         return submitted
 
     async def get(self, job_id: str, *, owner: str) -> Job:
@@ -152,13 +155,16 @@ class JobClient:
         return job
 
     async def keep_schedules(self) -> None:
-        """Bring the record's schedules up to what the kinds say. Raises `BadConfiguration` for one that is none."""
+        """Bring the record's schedules up to what the kinds say; those of kinds that are not known here are left alone.
+
+        Raises `BadConfiguration` for one that is none.
+        """
         for job_type in self._catalogue:
-            for schedule in job_type.schedules:
-                schedule_id = f"{SYSTEM}:{job_type.kind}:{schedule.name}"
-                if schedule.cron is None:
+            wanted = {f"{SYSTEM}:{job_type.kind}:{one.name}": one for one in job_type.schedules if one.cron is not None}
+            for schedule_id in await self._database.read(SchedulesOf(SYSTEM, job_type.kind)):
+                if schedule_id not in wanted:
                     await self._database.write(RemoveSchedule(schedule_id))
-                    continue
+            for schedule_id, schedule in wanted.items():
                 put = PutSchedule(
                     id=schedule_id,
                     owner=SYSTEM,
@@ -167,7 +173,7 @@ class JobClient:
                     data=schedule.data.model_dump_json(),
                     priority=Priority.LOW,
                     attempts=job_type.attempts,
-                    cron=schedule.cron,
+                    cron=schedule.cron or "",
                     zone=schedule.zone,
                 )
                 try:

@@ -28,7 +28,7 @@
     │   └── OutcomeUnknown              outcome_unknown         paid call without an answer, twice
     ├── JobTimeout                      job_timeout             ran longer than its kind allows
     ├── WorkerLost                      worker_lost             the worker died, or fell silent, while it ran the job
-    ├── Expired                         expired                 not started within the time it was given
+    ├── Expired                         expired                 its time to live was over while it was not running
     ├── DependencyFailed                dependency_failed       a job that it depends on has failed or was cancelled
     ├── ProcessorFailed                 internal_error          the kind's own code raised
     └── BadConfiguration                bad_configuration       names the variable, never its value
@@ -217,7 +217,7 @@ class WorkerLost(SnapAssetError):
 
 class Expired(SnapAssetError):
     code = "expired"
-    sentence = "The job was not started within the time it was given."
+    sentence = "The job's time to live was over before it could run."
 
 
 class DependencyFailed(SnapAssetError):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from snapasset.database import Database
+    from snapasset.records.schedules import ScheduleRow
     from snapasset.settings import Settings
     from snapasset.switch import Switch
 
@@ -68,6 +69,7 @@ class Reconciler:
         self._expected = 0.0
         self._database_away = False
         self._rounds = 0
+        self._unfit: set[ScheduleRow] = set()
 
     async def run(self) -> None:
         """Do rounds until cancelled; the first at once, so that a restart finds its left-overs without delay."""
@@ -116,7 +118,9 @@ class Reconciler:
                 job = await self._database.write(FireSchedule(schedule))
             except Refused as error:
                 # One that cannot fire, for a zone that is not known on this host, must not keep the others from it.
-                log.error("a schedule cannot fire", extra={"schedule": schedule.id, "error": error.detail})  # noqa: TRY400
+                if schedule not in self._unfit:
+                    self._unfit.add(schedule)
+                    log.error("a schedule cannot fire", extra={"schedule": schedule.id, "error": error.detail})  # noqa: TRY400
                 continue
             if job is not None:
                 log.info("a schedule has fired", extra={"schedule": schedule.id, "jobId": job.id, "queue": job.queue})

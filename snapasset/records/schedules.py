@@ -92,6 +92,20 @@ class RemoveSchedule(Write[bool]):
 
 
 @dataclass(frozen=True, slots=True)
+class SchedulesOf(Read[list[str]]):
+    """The ids of an owner's schedules of one kind."""
+
+    owner: str
+    kind: str
+
+    def steps(self) -> Steps[list[str]]:
+        rows = yield Statement(
+            "SELECT id FROM schedules WHERE owner = $1 AND kind = $2 ORDER BY id", (self.owner, self.kind)
+        )
+        return [schedule_id for (schedule_id,) in rows]
+
+
+@dataclass(frozen=True, slots=True)
 class DueSchedules(Read[list[ScheduleRow]]):
     """The schedules whose time has come."""
 

@@ -112,7 +112,8 @@ class FinishStep(Write[bool | None]):
 class SavePaidStep(Write[None]):
     """Keep what was paid for by an executor that lost its job meanwhile, unless the step has an output already.
 
-    No event tells it: whoever runs the job next finds the step done.
+    No event tells it: whoever runs the job next finds the step done. Files of a generation that has been removed meanwhile
+    are not filed: in the storage they belong to nobody, and the clean-up finds them.
     """
 
     job_id: str
@@ -130,7 +131,7 @@ class SavePaidStep(Write[None]):
         )
         if rows:
             job = first_job((yield Statement(f"SELECT {COLUMNS} FROM jobs WHERE id = $1", (self.job_id,))))
-            if job is not None:
+            if job is not None and (yield from _has_room(job)):
                 yield from _keep(job, self.files, self.made)
 
 
@@ -187,3 +188,11 @@ def _keep(job: Job, files: tuple[FileRow, ...], made: str | None) -> Steps[None]
         yield file.insert(job)
     if made is not None and job.generation_id is not None:
         yield Statement("UPDATE generations SET made = $2 WHERE id = $1", (job.generation_id, made))
+
+
+def _has_room(job: Job) -> Steps[bool]:
+    """Whether the job's generation, if it has one, takes files."""
+    if job.generation_id is None:
+        return True
+    kept = yield Statement("SELECT 1 FROM generations WHERE id = $1 AND condemned_at IS NULL", (job.generation_id,))
+    return bool(kept)

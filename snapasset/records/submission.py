@@ -129,6 +129,11 @@ class SubmitAll(Write[list[Job]]):
             try:
                 jobs[position] = yield from self.submits[position].insert()
             except InvalidInput as error:
-                fields = {f"jobs.{position}.{field}": complaint for field, complaint in error.fields.items()}
-                raise type(error)(error.detail, fields) from None
+                raise at_position(error, position) from None
         return [jobs[position] for position in range(len(self.submits))]
+
+
+def at_position(error: InvalidInput, position: int) -> InvalidInput:
+    """What is wrong with one job of a batch, told with its position."""
+    fields = {f"jobs.{position}.{field}": complaint for field, complaint in error.fields.items()}
+    return type(error)(error.detail, fields)

@@ -11,10 +11,11 @@ from snapasset.job import new_id
 from snapasset.records.claims import GiveBack
 from snapasset.records.endings import Cancel, Complete, EndCancelled, Fail
 from snapasset.records.files import FileRow, GetFile, OwnedFile
+from snapasset.records.generations import Condemn, Forget
 from snapasset.records.revival import Retry
 from snapasset.records.steps import DoneSteps, FailStep, FinishStep, SavePaidStep, StartedStep, StartStep
 from snapasset.records.upkeep import HeldJobs, Reap
-from tests.contracts.record_backends import Look
+from tests.contracts.record_backends import Do, Look
 from tests.contracts.record_jobs import (
     FAULT,
     OWNER,
@@ -222,6 +223,21 @@ class TestLateAnswers:
         assert await database.read(DoneSteps(old.id)) == {STEP: '"late"'}
         assert await database.read(GetFile(file.id, OWNER)) is not None
         assert await told(database, old.id) == events, "only who holds the job may tell"
+
+    async def test_files_of_a_generation_that_has_gone_meanwhile_are_not_filed(self, database: Database) -> None:
+        job = await held(database, generation_id="g")
+        await start(database, job)
+        await database.write(GiveBack(job.id, job.fence))
+        await database.write(Cancel(job.id, OWNER))
+        await database.write(Condemn("g", OWNER))
+        for gone in (False, True):
+            file = a_file()
+            await self.late(database, job, file)
+            assert (await database.read(DoneSteps(job.id)))[STEP] == '"late"'
+            assert await database.read(Look("SELECT count(*) FROM files")) == [(0,)]
+            if not gone:
+                await database.write(Forget("g"))
+                await database.write(Do("UPDATE job_steps SET state = 'started' WHERE job_id = $1", (job.id,)))
 
     async def test_an_output_that_is_there_already_stays(self, database: Database) -> None:
         old, new = await self.overtaken(database)

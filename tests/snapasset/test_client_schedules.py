@@ -9,7 +9,7 @@ import pytest
 from snapasset.client import SYSTEM, JobClient
 from snapasset.errors import BadConfiguration
 from snapasset.job_type import Catalogue, JobType, Schedule, Wire
-from snapasset.records.schedules import DueSchedules, FireSchedule
+from snapasset.records.schedules import DueSchedules, FireSchedule, PutSchedule
 from snapasset.settings import Settings
 from snapasset.switch import Switch
 from tests.contracts.record_backends import Look
@@ -96,3 +96,11 @@ async def test_one_that_is_none_keeps_the_program_from_starting(
     with pytest.raises(BadConfiguration, match=complaint):
         await a_client(database, schedule).keep_schedules()
     assert await rows(database) == []
+
+
+async def test_one_that_its_kind_no_longer_has_is_removed_and_those_of_other_kinds_stay(database: Database) -> None:
+    hourly, daily = Schedule("hourly", "0 * * * *", Sweep()), Schedule("daily", "0 2 * * *", Sweep())
+    await a_client(database, hourly, daily).keep_schedules()
+    await database.write(PutSchedule("system:newer:daily", SYSTEM, "newer", "chores", "{}", 0, 1, "0 2 * * *", "UTC"))
+    await a_client(database, daily).keep_schedules()
+    assert [row[0] for row in await rows(database)] == ["system:newer:daily", "system:sweep:daily"]

@@ -46,7 +46,11 @@ def test_no_file_is_read_behind_ones_back(tmp_path: Path) -> None:
     assert read_settings().job_max_concurrency == Settings.model_fields["job_max_concurrency"].default
 
 
-FREE_TEXT = {name for name, field in Settings.model_fields.items() if str(field.annotation) in (str(str), str(Path), str(Path | None))}
+FREE_TEXT = {
+    name
+    for name, field in Settings.model_fields.items()
+    if str(field.annotation) in (str(str), str(Path), str(Path | None))
+}
 
 
 @pytest.mark.parametrize("name", sorted(set(Settings.model_fields) - FREE_TEXT))
