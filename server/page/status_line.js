@@ -2,7 +2,7 @@
 
 import { serverNow } from "./api.js";
 import { ended, readyPlaces } from "./job_state.js";
-import { STATUS_WORDS, blockedWords, count, standingWords, stepWords, tookWords, waitWords } from "./words.js";
+import { STATUS_WORDS, blockedWords, count, leftWords, standingWords, stepWords, tookWords, waitWords } from "./words.js";
 
 const ofAttempts = (job) => (job.attempts ? `${job.attempt} of ${job.attempts}` : `${job.attempt}`);
 
@@ -28,8 +28,7 @@ function endedWords(job) {
 function activeWords(job, places) {
   const doing = stepWords(job.step, (name) => places.fullLabel(name));
   const tried = job.attempt > 1 ? `, attempt ${ofAttempts(job)}` : "";
-  const left = job.standing?.eta?.finishesIn ? `, ${standingWords(job.standing)}` : "";
-  return `${doing}${tried}${left}`;
+  return [`${doing}${tried}`, leftWords(job.standing)].filter(Boolean).join(", ");
 }
 
 /** A job's state as one line; while more is cut from what it made, that job's. `promptOf(jobId)` names other jobs. */

@@ -79,21 +79,26 @@ export function waitWords(then, now) {
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 
+const SHORT = 8; // seconds; less than that is not worth counting
+
 /** A stretch of time as roughly as it is known: "a few seconds", "about 20 s", "about 3 min", "about 2 h". */
 function roughly(seconds) {
-  if (seconds < 8) return "a few seconds";
+  if (seconds < SHORT) return "a few seconds";
   if (seconds < 58) return `about ${Math.round(seconds / 5) * 5} s`;
   if (seconds < 3300) return `about ${Math.max(1, Math.round(seconds / 60))} min`;
   return `about ${Math.round(seconds / 3600)} h`;
 }
 
-/** Where a job stands: its place in the queue, and when it is expected and how sure that is. Empty when unknown. */
+/** Where a job waits: its place in the queue, and when it is expected and how sure that is. Empty when unknown. */
 export function standingWords({ position, eta }) {
   const place = position === 1 ? "Next in line" : position ? `Number ${position.toLocaleString()} in line` : "";
-  if (!eta) return place;
-  const sure = `judged by ${count(eta.sampleSize, "job")}`;
-  return place ? `${place}, done in ${roughly(eta.finishesIn)} (${sure})` : `${roughly(eta.finishesIn)} left (${sure})`;
+  if (!eta || !place) return place;
+  return `${place}, done in ${roughly(eta.finishesIn)} (judged by ${count(eta.sampleSize, "job")})`;
 }
+
+/** How long a job that is worked on will still take; empty where that is soon or unknown. */
+export const leftWords = (standing) =>
+  standing?.eta?.finishesIn >= SHORT ? `${roughly(standing.eta.finishesIn)} left` : "";
 
 /** What a blocked job waits for; `names` are the jobs' prompts, null for those that this page does not know. */
 export function blockedWords(names) {

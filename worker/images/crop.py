@@ -1,7 +1,7 @@
 """Where to cut: a cover crop keeps all of one axis and slides along the other.
 
-Because a crop slides along one axis only, all that is kept of the 160 px energy map of a master are its sums by column
-and by row; they serve every platform. A focal point that is given wins over the map, and always stays inside the crop.
+Because a crop slides along one axis only, all that is kept of the energy map of a master are its sums by column and by
+row; they serve every platform. A focal point that is given wins over the map, and always stays inside the crop.
 What is not cut is fitted in: that is the same arithmetic the other way about.
 """
 
@@ -11,18 +11,15 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from PIL import Image
+from worker.images.attention import energy_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from PIL import Image
 
     from worker.images.planning import Size, Target
 
-_MAP_SIDE = 160
-"""Longest side of the energy map: 5 ms a master; finer maps choose no better."""
-_CENTRE_PULL = 0.08
-"""The share of all energy that a crop must gain to be worth sliding from the middle to an end."""
+_BALANCE = 0.1
+"""The share of all energy that a crop must gain to be worth leaving what it shows at its edge, a whole side away."""
 
 
 Area = tuple[int, int, int, int]
@@ -59,18 +56,8 @@ class Attention:
 
 
 def attention_of(image: Image.Image) -> Attention:
-    """Measure a picture (RGB or RGBA): edges, and colours far from the mean; what is transparent counts nothing."""
-    longest = max(image.size)
-    columns, rows = (max(2, round(side * _MAP_SIDE / longest)) for side in image.size)
-    small = np.asarray(image.resize((columns, rows), Image.Resampling.BOX), dtype=np.float32)
-    colours = small[:, :, :3]
-    light = colours @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    seen = small[:, :, 3] / 255 if small.shape[2] == 4 else np.ones_like(light)
-    edges = np.zeros_like(light)
-    edges[:, 1:] += np.abs(light[:, 1:] - light[:, :-1]) * np.minimum(seen[:, 1:], seen[:, :-1])
-    edges[1:, :] += np.abs(light[1:, :] - light[:-1, :]) * np.minimum(seen[1:, :], seen[:-1, :])
-    rarity = np.abs(colours - colours.mean(axis=(0, 1))).sum(axis=2) * seen
-    energy = _levelled(edges) + _levelled(rarity) + _levelled(edges * rarity)
+    """Measure a picture (RGB or RGBA), once for all that is cut from it."""
+    energy = energy_of(image)
     return Attention(tuple(energy.sum(axis=0).tolist()), tuple(energy.sum(axis=1).tolist()))
 
 
@@ -111,13 +98,8 @@ def _slide(middle: float, length: float, room: float) -> float:
     return max(0.0, min(middle - length / 2, room - length))
 
 
-def _levelled(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    mean = float(values.mean())
-    return values / mean if mean > 0 else values
-
-
 def _best_window(profile: tuple[float, ...], share: float) -> float:
-    """The middle (0 to 1) of the window of `share` of the profile that holds most, with a pull to the centre."""
+    """The middle (0 to 1) of the window of `share` of the profile that holds most, and that in its middle if it can."""
     length = len(profile)
     window = max(1, min(length, round(share * length)))
     room = length - window
@@ -125,9 +107,9 @@ def _best_window(profile: tuple[float, ...], share: float) -> float:
     total = sums[-1]
     if room == 0 or total <= 0:
         return 0.5
+    balance = sum((place + 0.5) * value for place, value in enumerate(profile)) / total
 
     def worth(start: int) -> float:
-        return (sums[start + window] - sums[start]) / total - _CENTRE_PULL * abs(2 * start / room - 1)
+        return (sums[start + window] - sums[start]) / total - _BALANCE * abs(start + window / 2 - balance) / length
 
-    best = max(range(room + 1), key=lambda start: (worth(start), -abs(2 * start - room)))
-    return (best + window / 2) / length
+    return (max(range(room + 1), key=worth) + window / 2) / length
