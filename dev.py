@@ -27,13 +27,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent
 LOWEST = (3, 11)
 USAGE = """usage: python3 dev.py COMMAND [...]
-
   run [...]      start SnapAsset here; what follows goes to `python -m server`
   test [...]     run all tests; what follows goes to pytest: dev.py test -k stream
   check [--fix]  format, lint, types, imports, requirements, dead code, house rules; --fix mends what a tool can mend
   bench [name]   measure; what follows goes to `python -m bench`
+  pictures       make the pictures of the README anew
   lock [...]     make requirements/*.txt anew from *.in; --upgrade takes newer versions
-
 The first call makes .venv and installs into it what the command needs; later calls start at once."""
 LACKING = """this Python has no {}. Install it and call again:
   Debian, Ubuntu: apt install python3-pip python3-venv     Fedora: dnf install python3-pip     Alpine: apk add py3-pip"""
@@ -277,7 +276,9 @@ def main(arguments: list[str]) -> int:
     if command in ("-h", "--help", "help"):
         print(USAGE)
         return 0
-    if command not in ("run", "test", "check", "bench", "lock"):
+    tests = ["pytest", "-n", "auto", "--maxprocesses", "8", "--dist", "loadfile"]  # tests of one file share servers
+    tools = {"run": ["server"], "test": tests, "bench": ["bench"], "pictures": ["docs.make_pictures"]}
+    if command not in (*tools, "check", "lock"):
         say(f"there is no command {command!r}.\n{USAGE}" if command else f"a command is missing.\n{USAGE}")
         return 2
     venv = Venv(ROOT)
@@ -286,8 +287,7 @@ def main(arguments: list[str]) -> int:
         os.chdir(ROOT)
         if command in ("check", "lock"):
             return (check if command == "check" else lock)(venv, rest)
-        tests = ["pytest", "-n", "auto", "--maxprocesses", "8", "--dist", "loadfile"]  # tests of one file share servers
-        return become([str(venv.python), "-m", *{"run": ["server"], "test": tests, "bench": ["bench"]}[command], *rest])
+        return become([str(venv.python), "-m", *tools[command], *rest])
     except (SetupFailed, OSError) as failure:
         say(str(failure))
         return 2

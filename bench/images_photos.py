@@ -46,6 +46,13 @@ PHOTOS = (
     ),
     Photo(
         "scikit-image",
+        f"{_SCIKIT_IMAGE}/cell.png",
+        "a living cell under a microscope",
+        Box(345, 300, 500, 450),
+        "CC0 (Paul Müller and others)",
+    ),
+    Photo(
+        "scikit-image",
         f"{_SCIKIT_IMAGE}/chelsea.png",
         "a cat's eyes and nose",
         Box(125, 75, 350, 275),

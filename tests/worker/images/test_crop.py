@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -50,6 +52,27 @@ def test_a_subject_on_an_even_ground_is_found(size: tuple[int, int], target: Siz
     assert box.bottom >= min(size[1], middle[1] + radius) - 2
 
 
+@pytest.mark.parametrize("place", [0.25, 0.4, 0.65])
+def test_a_small_subject_lies_in_the_middle_of_its_crop(place: float):
+    image = Image.new("RGB", (900, 300), (120, 150, 170))
+    ImageDraw.Draw(image).ellipse([900 * place - 20, 130, 900 * place + 20, 170], fill=(220, 60, 40))
+    box = attention_box(Size(900, 300), Size(1, 1), attention_of(image))
+    assert (box.left + box.right) / 2 == pytest.approx(900 * place, abs=30)
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_head_is_kept_over_its_body(busy: bool):
+    ground = np.random.default_rng(4).integers(90, 190, (600, 480, 3), dtype=np.uint8)
+    image = Image.fromarray(ground) if busy else Image.new("RGB", (480, 600), (90, 130, 90))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle([120, 230, 360, 600], fill=(30, 35, 60))
+    draw.ellipse([180, 50, 300, 210], fill=(205, 150, 120))
+    draw.pieslice([175, 40, 305, 190], 180, 360, fill=(60, 40, 30))
+    box = attention_box(Size(480, 600), Size(16, 9), attention_of(image))
+    assert box.top <= 45
+    assert box.bottom >= 210
+
+
 @pytest.mark.parametrize("image", [Image.new("RGB", (600, 200), "grey"), Image.new("RGBA", (600, 200))])
 def test_where_there_is_nothing_to_see_the_crop_stays_in_the_middle(image: Image.Image):
     assert attention_box(Size(600, 200), Size(1, 1), attention_of(image)) == (200, 0, 400, 200)
@@ -66,7 +89,8 @@ def test_a_hole_draws_no_attention():
     picture[:, 20:120] = (0, 0, 0, 0)
     picture[70:130, 500:560] = (225, 150, 140, 255)
     attention = attention_of(Image.fromarray(picture))
-    assert max(attention.columns[7:31]) == 0
+    hole = slice(math.ceil(len(attention.columns) * 20 / 600), len(attention.columns) * 120 // 600)
+    assert max(attention.columns[hole]) == 0
     box = attention_box(Size(600, 200), Size(1, 1), attention)
     assert box.left <= 500
     assert box.right >= 560
