@@ -2,7 +2,7 @@
 
 They are read from the installed packages and never copied. Of what the packages ship, only photos were taken that the
 package, or the change that brought them there, says to be in the public domain or under CC0, and that show one thing
-rather than a pattern. The boxes were drawn by hand, before anything was measured by them.
+rather than a pattern. The boxes were drawn by hand, before anything was measured by them; only the cell came later.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Two cues, worth the same on every picture because each is measured by its own me
 them, and colours unlike those of the picture's borders, which mostly show the ground that a subject stands before. And a
 habit of who makes pictures: what they are about lies near the middle and above it, as a head does over its body.
 
-Edges alone are no cue, as grass and hair have the most. Nor is skin: wood, sand and brick have its colour.
+Edges alone are no cue, as grass and hair have the most. Nor is skin: wood, sand and fur have its colour.
 """
 
 from __future__ import annotations

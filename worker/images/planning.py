@@ -5,6 +5,7 @@ Pure arithmetic, no pixels: the server may use it for an estimate as well.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -94,7 +95,11 @@ def plan_size(targets: Collection[Target], rules: SizeRules) -> Size:
         enlarged = any(target.width > size.width or target.height > size.height for target in wanted)
         return round(loss(size, wanted) / _SAME_LOSS), enlarged, size.pixels, size
 
-    return min(candidates, key=worth)
+    best = min(candidates, key=worth)
+    # Where sides come in coarse steps, a few steps on there may be a better one.
+    while not rules.fixed and (better := min((best, *_beside(best, rules)), key=worth)) != best:
+        best = better
+    return best
 
 
 def loss(size: Size, targets: Collection[Target]) -> float:
@@ -134,6 +139,14 @@ def _aspects(targets: Collection[Target], max_ratio: float) -> Iterator[float]:
         yield min(max(aspect, 1 / max_ratio), max_ratio)
     for step in range(_ASPECTS_TRIED + 1):
         yield max_ratio ** (2 * step / _ASPECTS_TRIED - 1)
+
+
+def _beside(size: Size, rules: SizeRules) -> Iterator[Size]:
+    """The allowed sizes at most two steps away on each side."""
+    for row, column in itertools.product(range(-2, 3), repeat=2):
+        near = Size(size.width + column * rules.multiple, size.height + row * rules.multiple)
+        if rules.allow(near):
+            yield near
 
 
 def _rounded(width: float, height: float, rules: SizeRules) -> Iterator[Size]:
