@@ -18,6 +18,7 @@ from server.problems import refusal
 from snapasset.errors import InvalidInput, InvalidPrompt, UnknownPlatform
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
     from starlette.requests import Request
 
     from server.state import State
@@ -104,16 +105,28 @@ async def _read(request: Request[State], limit: int) -> bytes:
 
 
 def _complaint(error: ValidationError, prefix: str) -> InvalidInput:
-    found = error.errors(include_url=False, include_context=False, include_input=False)[:_MOST_COMPLAINTS]
+    found = error.errors(include_url=False, include_input=False)[:_MOST_COMPLAINTS]
     if found[0]["type"] == "json_invalid":
         raise refusal(HTTPStatus.BAD_REQUEST, "The body is nested too deeply.") from None
     # A list that is too short because its items were refused is no fault of its own.
     within = {one["loc"][:depth] for one in found for depth in range(len(one["loc"]))}
     told = [one for one in found if one["loc"] not in within]
-    fields = {_path(one["loc"], prefix): one["msg"] for one in reversed(told)}
+    fields = {_path(one["loc"], prefix): _words(one) for one in reversed(told)}
     kinds = {_NAMED.get(one["type"], InvalidInput) for one in told}
     kind = kinds.pop() if len(kinds) == 1 else InvalidInput
     return kind(None if kind is InvalidInput else told[0]["msg"], fields=dict(reversed(fields.items())))
+
+
+def _words(one: ErrorDetails) -> str:
+    """What is wrong; where pydantic speaks of Python's types, in words of our own."""
+    bounds = one.get("ctx", {})
+    match one["type"]:
+        case "too_long":
+            return f"takes at most {bounds['max_length']} items"
+        case "too_short":
+            return f"takes at least {bounds['min_length']} item{'s' * (bounds['min_length'] != 1)}"
+        case _:
+            return one["msg"]
 
 
 def _path(place: tuple[str | int, ...], prefix: str) -> str:

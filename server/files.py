@@ -35,8 +35,11 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 async def serve(request: Request[State]) -> Response:
     """GET /api/files/{file_id}; `?download=1` hands it over under its name instead of showing it."""
     file_id: str = request.path_params["file_id"]
-    file, seconds = await _opened(request, file_id)
+    file, seconds, signed = await _opened(request, file_id)
     headers = {"etag": f'"{file_id}"', "cache-control": f"private, max-age={seconds}, immutable"}
+    if signed:
+        # Browsers would not show it on another site's page otherwise, which is what the signature is for.
+        headers["cross-origin-resource-policy"] = "cross-origin"
     if not_modified(request, headers["etag"]):
         return Response(status_code=304, headers=headers)
     headers["content-length"] = str(file.size)
@@ -50,20 +53,23 @@ async def serve(request: Request[State]) -> Response:
     return StreamingResponse(_chain(first, pieces), headers=headers)
 
 
-async def _opened(request: Request[State], file_id: str) -> tuple[OwnedFile, int]:
-    """The file, for how many seconds it may be kept. Raises `NotFound`, or `LinkExpired` for an address of the past."""
+async def _opened(request: Request[State], file_id: str) -> tuple[OwnedFile, int, bool]:
+    """The file, for how many seconds it may be kept, and whether its address alone opened it.
+
+    Raises `NotFound`, or `LinkExpired` for an address of the past.
+    """
     database, urls, query = request.state["database"], request.state["file_urls"], request.query_params
     expired: LinkExpired | None = None
     try:
         if urls.opens(file_id, query):
             file = await database.read(GetFile(file_id))
             if file is not None:
-                return file, urls.seconds_left(query)
+                return file, urls.seconds_left(query), True
     except LinkExpired as error:
         expired = error  # its owner needs no signature
     file = await database.read(GetFile(file_id, identify_or_nobody(request).owner))
     if file is not None:
-        return file, _YEAR_SECONDS
+        return file, _YEAR_SECONDS, False
     raise expired or NotFound("There is no such file.")
 
 

@@ -16,7 +16,7 @@ from server.auth import identify, identify_or_mint, identify_or_nobody
 from server.body import read_object
 from server.paging import cursor_after, page_of
 from server.submission import check_access, refuse_while_stopping, take
-from snapasset.errors import InvalidInput, NotFound, StorageUnavailable
+from snapasset.errors import Conflict, InvalidInput, NotFound, StorageUnavailable
 from snapasset.event import iso
 from snapasset.records.generations import Condemn, FindGenerations, Forget, GetGeneration
 
@@ -57,7 +57,10 @@ async def look(request: Request[State]) -> Response:
 
 
 async def render(request: Request[State]) -> Response:
-    """POST /api/generations/{generation_id}/renditions: a job that cuts more from its master. 202 as for any job."""
+    """POST /api/generations/{generation_id}/renditions: a job that cuts more from its master. 202 as for any job.
+
+    409 while there is no master and nothing says that the job is to wait for it.
+    """
     refuse_while_stopping(request.state)
     job_type = request.state["catalogue"].get(RENDITIONS)
     identity = identify_or_mint(request)
@@ -65,7 +68,11 @@ async def render(request: Request[State]) -> Response:
     body = await read_object(request)
     if "generationId" in body:
         raise InvalidInput(fields={"generationId": "stands in the address already"})
-    return await take(request, identity, job_type, {"generationId": request.path_params["generation_id"], **body})
+    generation_id: str = request.path_params["generation_id"]
+    generation = await request.state["database"].read(GetGeneration(generation_id, identity.owner))
+    if generation is not None and generation.made is None and "options" not in body:
+        raise Conflict("The generation has no master yet: wait for its job, or name that in options.dependsOn.")
+    return await take(request, identity, job_type, {"generationId": generation_id, **body})
 
 
 async def remove(request: Request[State]) -> Response:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from server.file_urls import FileUrls
     from snapasset.job import Job
     from snapasset.job_type import JobType
+    from snapasset.records.idempotency import Submitted
     from snapasset.records.standing import Standing
     from snapasset.settings import Settings
 
@@ -104,13 +105,13 @@ def links(job_id: str) -> str:
     )
 
 
-def accepted(job: Job, status: str, stream_token: str, ref: str | None = None) -> str:
+def accepted(made: Submitted, stream_token: str, ref: str | None = None) -> str:
     """What a POST answers, as JSON; `ref` is what a batch calls the job."""
-    generation = f'"generationId":"{job.generation_id}",' if job.generation_id is not None else ""
+    generation = f'"generationId":"{made.generation_id}",' if made.generation_id is not None else ""
     name = f'"ref":"{ref}",' if ref is not None else ""
     return (
-        f'{{{name}"jobId":"{job.id}",{generation}"status":"{status}","streamToken":"{stream_token}",'
-        f'"links":{links(job.id)}}}'
+        f'{{{name}"jobId":"{made.job_id}",{generation}"status":"{made.status}","streamToken":"{stream_token}",'
+        f'"links":{links(made.job_id)}}}'
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PREFERENCE_APPLIED: Final = "preference-applied"
 
-_WAIT: Final = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
+_WAIT: Final = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,18})\"?\s*(?=$|[,;])", re.IGNORECASE)
 
 
 def read_wait(request: Request[State]) -> int | None:

@@ -40,6 +40,7 @@ STATUSES: Final[dict[str, HTTPStatus]] = {
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "database_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "storage_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "queue_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "storage_upload_failed": HTTPStatus.BAD_GATEWAY,
     "storage_quota_exceeded": HTTPStatus.INSUFFICIENT_STORAGE,
     "file_missing": HTTPStatus.GONE,

@@ -21,7 +21,7 @@ from server.state import Stage
 from snapasset.client import Wanted
 from snapasset.errors import InvalidInput, MissingUser, Unavailable, UnknownKind
 from snapasset.job_type import Wire
-from snapasset.records.idempotency import Submitted
+from snapasset.records.idempotency import submitted
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from server.auth import Identity
     from server.state import State
     from snapasset.job_type import JobType
+    from snapasset.records.idempotency import Submitted
 
 _NO_STORE: Final = {"cache-control": "no-store"}
 _JSON: Final = "application/json"
@@ -73,17 +74,15 @@ async def take(
     once = read_once(request, identity, job_type.kind, args, options)
     client, kind, (owner, access, _) = state["client"], job_type.kind, identity
     if once is None:
-        job = await client.submit(kind, args, owner=owner, access=access, options=options)
-        submitted = Submitted(job, job.status, replayed=False)
+        made = submitted(await client.submit(kind, args, owner=owner, access=access, options=options))
     else:
-        submitted = await client.submit_once(kind, args, owner=owner, access=access, once=once, options=options)
-        job = submitted.job
-    headers = {"location": f"/api/jobs/{job.id}", **_headers(submitted)}
-    token = state["stream_tokens"].make(job.id, job.owner)
+        made = await client.submit_once(kind, args, owner=owner, access=access, once=once, options=options)
+    headers = {"location": f"/api/jobs/{made.job_id}", **_headers(made)}
+    token = state["stream_tokens"].make(made.job_id, owner)
     seconds = read_wait(request)
-    ended = None if seconds is None else await ended_within(request, job, seconds)
+    ended = None if seconds is None or made.job is None else await ended_within(request, made.job, seconds)
     if ended is None:
-        response = Response(accepted(job, submitted.status, token), HTTPStatus.ACCEPTED, headers, _JSON)
+        response = Response(accepted(made, token), HTTPStatus.ACCEPTED, headers, _JSON)
     else:
         headers[PREFERENCE_APPLIED] = f"wait={seconds}"
         body_text = job_json(ended, state["file_urls"], {"streamToken": token})
@@ -104,14 +103,12 @@ async def batch(request: Request[State]) -> Response:
     now_ms = _now_ms()
     wanted = [_wanted(state, identity, item, f"jobs.{position}", now_ms) for position, item in enumerate(asked.jobs)]
     once = read_once(request, identity, "batch", *(part for item in wanted for part in item))
-    submitted = await state["client"].submit_all(wanted, owner=identity.owner, access=identity.access, once=once)
+    made = await state["client"].submit_all(wanted, owner=identity.owner, access=identity.access, once=once)
     answers = [
-        accepted(
-            item.job, item.status, state["stream_tokens"].make(item.job.id, item.job.owner), asked.jobs[position].ref
-        )
-        for position, item in enumerate(submitted)
+        accepted(one, state["stream_tokens"].make(one.job_id, identity.owner), asked.jobs[position].ref)
+        for position, one in enumerate(made)
     ]
-    response = Response(f'{{"jobs":[{",".join(answers)}]}}', HTTPStatus.ACCEPTED, _headers(submitted[0]), _JSON)
+    response = Response(f'{{"jobs":[{",".join(answers)}]}}', HTTPStatus.ACCEPTED, _headers(made[0]), _JSON)
     hand_out(identity, request, response)
     return response
 
@@ -132,8 +129,8 @@ def _wanted(state: State, identity: Identity, item: BatchJob, at: str, now_ms: i
     return Wanted(item.kind, validate(job_type.args, item.data, prefix=f"{at}.data"), options, item.ref)
 
 
-def _headers(submitted: Submitted) -> dict[str, str]:
-    return {**_NO_STORE, REPLAYED: "true"} if submitted.replayed else dict(_NO_STORE)
+def _headers(made: Submitted) -> dict[str, str]:
+    return {**_NO_STORE, REPLAYED: "true"} if made.replayed else dict(_NO_STORE)
 
 
 def _now_ms() -> int:

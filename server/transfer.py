@@ -12,14 +12,16 @@ import sys
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Final, cast
 
-from snapasset.database.choose import choose_database
-from snapasset.errors import BadConfiguration, Conflict, InvalidInput
+from snapasset.database import Liveness
+from snapasset.database.choose import choose_database, existing_database
+from snapasset.errors import BadConfiguration, Conflict, InvalidInput, SnapAssetError
 from snapasset.records.transfer import Export, Import
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
+    from snapasset.database import Database
     from snapasset.settings import Settings
 
 USAGE: Final = """usage: python -m server                 serve
@@ -32,14 +34,10 @@ _MOST_LINE: Final = 1 << 26
 
 async def transfer(command: str, path: Path, settings: Settings) -> None:
     """Carry out `export` or `import`. Raises `BadConfiguration` for a file, or a record, that cannot be used."""
-    database = choose_database(settings)
+    database = existing_database(settings) if command == "export" else choose_database(settings)
     await database.open()
     try:
-        if command == "export":
-            with _new_file(path) as file:
-                counts = await database.read(Export(file.write))
-        else:
-            counts = await database.write(Import(lambda: _lines(path)))
+        counts = await (_export(database, path) if command == "export" else _import(database, path))
     except (Conflict, InvalidInput) as error:
         raise BadConfiguration(error.detail) from error
     except (OSError, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
@@ -48,6 +46,23 @@ async def transfer(command: str, path: Path, settings: Settings) -> None:
         await database.close()
     told = ", ".join(f"{count} {table.replace('_', ' ')}" for table, count in counts.items() if count)
     sys.stderr.write(f"snapasset: {command}ed {told or 'an empty record'}.\n")
+
+
+async def _export(database: Database, path: Path) -> dict[str, int]:
+    with _new_file(path) as file:
+        return await database.read(Export(file.write))
+
+
+async def _import(database: Database, path: Path) -> dict[str, int]:
+    if isinstance(database, Liveness) and database.anybody():
+        raise Conflict("A service has this record open: stop it first.")
+    try:
+        return await database.write(Import(lambda: _lines(path)))
+    except (SnapAssetError, OSError, UnicodeDecodeError, EOFError):
+        raise
+    except Exception as error:
+        # Each database has words of its own for rows that break the rules of its tables.
+        raise InvalidInput(f"The file has a row that the record cannot take: {error}.") from error
 
 
 @contextmanager

@@ -43,7 +43,7 @@ async def download(request: Request[State]) -> Response:
     if not files:
         raise NotFound("This generation has no pictures yet.")
     headers = {
-        "content-disposition": f'attachment; filename="snapasset-{generation.id[:8]}.zip"',
+        "content-disposition": f'attachment; filename="snapasset-{generation.id[-12:]}.zip"',
         "cache-control": "no-store",
     }
     if request.method == "HEAD":

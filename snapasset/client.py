@@ -12,7 +12,7 @@ from snapasset.job import Job, Priority, new_id
 from snapasset.job_type import Access
 from snapasset.records.endings import Cancel
 from snapasset.records.events import EventsAfter
-from snapasset.records.idempotency import SubmitOnce, Submitted
+from snapasset.records.idempotency import SubmitOnce, Submitted, submitted
 from snapasset.records.jobs import FindJobs, GetJob
 from snapasset.records.revival import Retry
 from snapasset.records.schedules import PutSchedule, RemoveSchedule, SchedulesOf
@@ -96,9 +96,9 @@ class JobClient:
         Raises `KeyReused` when the key came with another request.
         """
         submission = self._submission(kind, args, owner, access, options or SubmitOptions())
-        (submitted,) = await self._database.write(SubmitOnce(owner, submission, once))
-        await self._ring(submitted.job)
-        return submitted
+        (answer,) = await self._database.write(SubmitOnce(owner, submission, once))
+        await self._ring(answer.job)
+        return answer
 
     async def submit_all(
         self, wanted: Sequence[Wanted], *, owner: str, access: Access, once: Once | None = None
@@ -121,12 +121,11 @@ class JobClient:
             submits.append(replace(submit, job_id=job_id, depends_on=parents))
         batch = SubmitAll(tuple(submits), order)
         if once is None:
-            jobs = await self._database.write(batch)
-            submitted = [Submitted(job, job.status, replayed=False) for job in jobs]
+            answers = [submitted(job) for job in await self._database.write(batch)]
         else:
-            submitted = await self._database.write(SubmitOnce(owner, batch, once))
-        await asyncio.gather(*(self._ring(one.job) for one in submitted))  # a queue that hangs costs its patience once
-        return submitted
+            answers = await self._database.write(SubmitOnce(owner, batch, once))
+        await asyncio.gather(*(self._ring(one.job) for one in answers))  # a queue that hangs costs its patience once
+        return answers
 
     async def get(self, job_id: str, *, owner: str) -> Job:
         """One of the owner's jobs. Raises `NotFound`, for a stranger's as for a missing one."""
@@ -208,6 +207,6 @@ class JobClient:
     def _live_limit(self, access: Access) -> int | None:
         return self._settings.live_jobs_per_owner if access < Access.ADMIN else None
 
-    async def _ring(self, job: Job) -> None:
-        if job.status == "waiting":
+    async def _ring(self, job: Job | None) -> None:
+        if job is not None and job.status == "waiting":
             await self._switch.ring(job.queue, job.id, job.kind, job.fence)

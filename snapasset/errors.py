@@ -14,7 +14,8 @@
     │   └── LinkExpired                 link_expired            a signed address whose time is over
     ├── Unavailable                     a part of SnapAsset is away: try again
     │   ├── DatabaseUnavailable         database_unavailable
-    │   └── StorageUnavailable          storage_unavailable
+    │   ├── StorageUnavailable          storage_unavailable
+    │   └── QueueUnavailable            queue_unavailable       nobody outside sees it: the record has the job
     ├── StorageFailed                   storage_upload_failed
     │   └── StorageQuotaExceeded        storage_quota_exceeded  the disk or bucket is full
     ├── FileMissing                     file_missing
@@ -28,7 +29,7 @@
     │   └── OutcomeUnknown              outcome_unknown         paid call without an answer, twice
     ├── JobTimeout                      job_timeout             ran longer than its kind allows
     ├── WorkerLost                      worker_lost             the worker died, or fell silent, while it ran the job
-    ├── Expired                         expired                 its time to live was over while it was not running
+    ├── Expired                         expired                 its time to live was over before it was begun
     ├── DependencyFailed                dependency_failed       a job that it depends on has failed or was cancelled
     ├── ProcessorFailed                 internal_error          the kind's own code raised
     └── BadConfiguration                bad_configuration       names the variable, never its value
@@ -137,6 +138,13 @@ class StorageUnavailable(Unavailable):
     sentence = "The file storage cannot be reached; try again."
 
 
+class QueueUnavailable(Unavailable):
+    """Redis cannot be used; says why. Work goes on without it."""
+
+    code = "queue_unavailable"
+    sentence = "The queue cannot be reached."
+
+
 class StorageFailed(SnapAssetError):
     code = "storage_upload_failed"
     sentence = "A file could not be stored."
@@ -217,7 +225,7 @@ class WorkerLost(SnapAssetError):
 
 class Expired(SnapAssetError):
     code = "expired"
-    sentence = "The job's time to live was over before it could run."
+    sentence = "The job's time to live was over before it was begun."
 
 
 class DependencyFailed(SnapAssetError):

@@ -41,7 +41,7 @@ class Job(NamedTuple):
     `error` are JSON texts in the wire's own spelling. `fence` rises whenever the right to work on the job changes
     hands; whoever holds an older one is refused. `run` counts the starts a user asked for, `attempt` those within it.
     `depends_on` is the JSON list of the jobs that must complete first, `dependants` counts the jobs that wait for this
-    one; a job that is not running at `expires_at` fails.
+    one; a job that was not begun by `expires_at` fails.
     """
 
     id: str

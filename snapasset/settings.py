@@ -9,7 +9,7 @@ import ipaddress
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from snapasset.cron import next_fire
@@ -33,6 +33,10 @@ class Settings(BaseSettings):
     # What it keeps, and where
     data_dir: Path = Field(
         default=Path(".data"), description="Folder of the record, the files and the generated secret."
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL database of the record, postgresql://user:password@host/name; unset: a SQLite file in DATA_DIR.",
     )
     sqlite_synchronous: Literal["FULL", "NORMAL"] = Field(
         default="FULL", description="FULL survives a power cut; NORMAL only the death of the program."
@@ -123,6 +127,13 @@ class Settings(BaseSettings):
         gt=0,
         description="How often watched jobs are compared with the record; another process may run them.",
     )
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must begin with postgresql:// or postgres://")
+        return url
 
     @property
     def loopback(self) -> bool:

@@ -1,6 +1,7 @@
 """Storage and record as one room: what is in it that nobody needs, and how it goes, storage first and then the row.
 
-Absence is seen, never assumed: a storage that shows no file at all may just not be mounted, and then nothing is missing.
+Absence is seen, never assumed: a storage that is not the record's own raises, and one that shows no file at all has lost
+nothing either.
 Every method may raise `StorageUnavailable` or `DatabaseUnavailable`: then try again.
 """
 
@@ -11,25 +12,33 @@ import re
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from snapasset.errors import StorageUnavailable
+from snapasset.errors import StorageQuotaExceeded, StorageUnavailable
 from snapasset.records.generations import Forget
 from snapasset.records.retention import (
     CondemnLost,
     EndedKinds,
     LostGenerations,
-    NamedFile,
     RemoveJobs,
     SpentJobs,
     StillThere,
     Verdict,
 )
-from snapasset.records.stocktaking import DropFiles, FilesByKey, NewerFiles, RecordedFile, SupersededFiles, Unclaimed
+from snapasset.records.stocktaking import (
+    DropFiles,
+    FilesByKey,
+    NewerFiles,
+    RecordedFile,
+    StillNamed,
+    SupersededFiles,
+    Unclaimed,
+)
 from snapasset.storage import Leftovers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Iterable
 
     from snapasset.database import Database
+    from snapasset.records.files import NamedFile
     from snapasset.records.retention import EndedJob, LostGeneration
     from snapasset.storage import Storage, StoredFile
 
@@ -51,7 +60,7 @@ class Strays(NamedTuple):
     """Stored files that no row names, rows whose file is not stored, and the key up to which both were looked for."""
 
     orphans: tuple[StoredFile, ...]
-    missing: tuple[NamedFile, ...]
+    missing: tuple[RecordedFile, ...]
     upto: str
 
 
@@ -65,6 +74,11 @@ class Storeroom:
     def rehearsal(self) -> Storeroom:
         """The same room, where whatever is removed stays, and the answers are as if it had gone."""
         return _Rehearsal(self._database, self._storage)
+
+    async def check(self) -> None:
+        """Return when the storage is there and takes changes, however full it is; else raise `StorageUnavailable`."""
+        with suppress(StorageQuotaExceeded):
+            await self._storage.check()
 
     # --- what is there
 
@@ -106,7 +120,7 @@ class Storeroom:
         """
         while True:
             candidates: list[StoredFile] = []
-            missing: list[NamedFile] = []
+            missing: list[RecordedFile] = []
             upto = after
             async with aclosing(self._differences(after, lost_before)) as differences:
                 async for key, file, row in differences:
@@ -114,7 +128,7 @@ class Storeroom:
                     if file is not None and file.modified_at <= stored_before:
                         candidates.append(file)
                     elif row is not None and not row.going and await self._storage.find(row.file.key) is None:
-                        missing.append(row.file)
+                        missing.append(row)
                     if len(candidates) + len(missing) == limit:
                         break
                 else:
@@ -134,10 +148,8 @@ class Storeroom:
         shown = False
         async with aclosing(self._rows(after, lost_before)) as rows:
             row = await anext(rows, None)
-            async for file in self._storage.list():
+            async for file in self._storage.list(after=after):
                 shown = True
-                if file.key <= after:
-                    continue
                 while row is not None and row.file.key < file.key:
                     yield row.file.key, None, row
                     row = await anext(rows, None)
@@ -145,7 +157,7 @@ class Storeroom:
                     row = await anext(rows, None)
                 else:
                     yield file.key, file, None
-            if not shown and row is not None:
+            if row is not None and not shown and not await self._shows_files():
                 log.warning("the storage shows no file at all, and the record names some: nothing is taken for missing")
                 return
             while row is not None:
@@ -158,6 +170,10 @@ class Storeroom:
                 yield row
             after = page[-1].file.key
 
+    async def named(self, file_ids: tuple[str, ...]) -> frozenset[str]:
+        """Those of these files, by their ids, that have a row."""
+        return await self._database.read(StillNamed(file_ids)) if file_ids else frozenset()
+
     async def unclaimed(self, keys: Iterable[str]) -> frozenset[str]:
         """Those of these stored keys that nobody can miss; see `records.stocktaking.Unclaimed`."""
         generations = {key: _GENERATION.match(key) for key in keys}
@@ -169,6 +185,10 @@ class Storeroom:
         """Those of `keys` that are not stored, each asked for by itself; none while the storage shows no file at all."""
         if not keys or not await self._shows_files():
             return frozenset()
+        return await self.not_stored(keys)
+
+    async def not_stored(self, keys: Iterable[str]) -> frozenset[str]:
+        """Those of `keys` that are not stored, each asked for by itself."""
         return frozenset([key for key in keys if await self._storage.find(key) is None])
 
     async def _shows_files(self) -> bool:
@@ -200,7 +220,7 @@ class Storeroom:
             try:
                 gone |= await self._storage.delete((key,))
             except StorageUnavailable as error:
-                await self._storage.check()
+                await self.check()
                 log.warning("a stored file could not be removed", extra={"error": error.detail})
                 failed.add(key)
         return Removed(frozenset(gone), frozenset(failed))
@@ -248,5 +268,5 @@ class _Rehearsal(Storeroom):
         return Removed(frozenset(job_ids), frozenset())
 
 
-def _keys(orphans: Iterable[StoredFile], missing: Iterable[NamedFile]) -> list[str]:
-    return [*(file.key for file in orphans), *(file.key for file in missing)]
+def _keys(orphans: Iterable[StoredFile], missing: Iterable[RecordedFile]) -> list[str]:
+    return [*(file.key for file in orphans), *(row.file.key for row in missing)]

@@ -137,7 +137,8 @@ def _join_events(schemas: Schemas) -> None:
     ends = {"error": "ErrorEvent", "final": "FinalEvent"}
     schemas["JobEvent"] = {
         "description": "The data of one frame of a job's stream.",
-        **one_of("type", {"connected": "ConnectedEvent", "update": "UpdateEvent", **ends}),
+        # Two of them have two forms each, so the property `type` alone does not tell which: no discriminator.
+        "oneOf": [ref(name) for name in ("SnapshotEvent", "ResumedEvent", "ChangeEvent", "TickEvent", *ends.values())],
     }
     frame = _closed(
         "One frame of a stream: its fields as they are read. `id` is the seq; a frame that can be missed has none.",

@@ -95,7 +95,7 @@ def _renditions(job_type: JobType[Any, Any] | None, schemas: Schemas) -> Operati
     required = [name for name in base.get("required", ()) if name != "generationId"]
     schemas["NewRenditions"] = {**base, "properties": properties, "required": required}
     request = body(ref("NewRenditions"), example_of(schemas["NewRenditions"], schemas))
-    codes = (*_codes_of(base), "unknown_kind")
+    codes = (*_codes_of(base), "unknown_kind", "conflict")
     links = (*OF_A_JOB, "Generation", "Zip")
     return _submit("submitRenditions", "Cut more from a generation's master", request, codes, links, ("GenerationId",))
 

@@ -12,7 +12,8 @@ What a database promises for `write`:
   - a caller that was cancelled before its turn costs nothing; one that was cancelled after the commit has its
     operation's `abandoned` carried out.
 
-SQL is written once: parameters are `$1 … $n`, `now_ms()` is the database's time in ms since the epoch.
+SQL is written once: parameters are `$1 … $n`, `now_ms()` is the database's time in ms since the epoch. Row locks
+(`FOR UPDATE`, `FOR SHARE`, `SKIP LOCKED`) are left out where only one can write at a time.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from snapasset.event import Event
@@ -36,11 +38,21 @@ U = TypeVar("U")
 Row = tuple[Any, ...]
 
 
+class Together(Enum):
+    """How a database may carry out several of a statement, from as many operations, as one."""
+
+    ROWS = "rows"
+    """An UPDATE of one row that its first parameters name: each of the several names another row."""
+    TAKES = "takes"
+    """An UPDATE of `(SELECT … LIMIT 1 …)`, the first free row: n of the same parameters take the first n."""
+
+
 class Statement(NamedTuple):
     """One SQL statement and its parameters; answered with its rows, none for a statement that returns none."""
 
     sql: str
     params: tuple[Any, ...] = ()
+    together: Together | None = None
 
 
 Steps = Generator[Statement | Event, list[Row], T]
@@ -55,6 +67,14 @@ class Write(ABC, Generic[T]):
     @abstractmethod
     def steps(self) -> Steps[T]:
         """The change, as the statements and events it is made of."""
+
+    def touches(self) -> frozenset[str] | None:
+        """The ids of jobs, and names of other things, that no other change must be concerned with meanwhile.
+
+        A database may run changes in turns, statement by statement, when no name occurs in two of them. Among the names are
+        the jobs whose rows the change is certain to lock. None: not known, and the change runs by itself.
+        """
+        return None
 
     def abandoned(self, answer: T) -> Write[Any] | None:
         """What to do when the change was committed but its caller had gone; nothing by default."""
@@ -72,6 +92,10 @@ class Both(Write[tuple[T, U]], Generic[T, U]):
         first = yield from self.first.steps()
         second = yield from self.second.steps()
         return first, second
+
+    def touches(self) -> frozenset[str] | None:
+        first, second = self.first.touches(), self.second.touches()
+        return None if first is None or second is None else first | second
 
     def abandoned(self, answer: tuple[T, U]) -> Write[Any] | None:
         undo_first, undo_second = self.first.abandoned(answer[0]), self.second.abandoned(answer[1])
@@ -145,4 +169,8 @@ class Liveness(Protocol):
 
     def dead(self, worker_ids: Collection[str]) -> frozenset[str]:
         """Those of `worker_ids` whose process no longer lives. Never names one that does."""
+        ...
+
+    def anybody(self) -> bool:
+        """Whether a worker of any process lives that uses this record, as far as that can be told."""
         ...

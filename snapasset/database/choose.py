@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from snapasset.database.sqlite import SqliteDatabase
 from snapasset.errors import BadConfiguration
@@ -12,10 +12,24 @@ if TYPE_CHECKING:
     from snapasset.settings import Settings
 
 
+_FILE: Final = "snapasset.db"
+
+
+def existing_database(settings: Settings) -> Database:
+    """The record of these settings, which must be there already. Raises `BadConfiguration` when it is not."""
+    if settings.database_url is None and not (settings.data_dir / _FILE).exists():
+        raise BadConfiguration("DATA_DIR holds no record.")
+    return choose_database(settings)
+
+
 def choose_database(settings: Settings) -> Database:
     """The record of these settings, not opened yet; its folder is made. Raises `BadConfiguration`."""
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # prompts are in it
     except OSError as error:
         raise BadConfiguration(f"DATA_DIR is no folder that can be used: {error.strerror}.") from error
-    return SqliteDatabase(settings.data_dir / "snapasset.db", synchronous=settings.sqlite_synchronous)
+    if settings.database_url is not None:
+        from snapasset.database.postgres import PostgresDatabase  # its driver is only for those who use it
+
+        return PostgresDatabase(settings.database_url.get_secret_value())
+    return SqliteDatabase(settings.data_dir / _FILE, synchronous=settings.sqlite_synchronous)

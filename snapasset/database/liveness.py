@@ -52,6 +52,12 @@ class LockFiles:
             return frozenset()
         return frozenset(worker_id for worker_id in worker_ids if self._is_dead(worker_id))
 
+    def anybody(self) -> bool:
+        """Whether a worker of any process lives, this one's included."""
+        if _fcntl is None:
+            return False
+        return bool(self._held) or any(not self._is_free(path) for path in self._folder.glob(f"*{_SUFFIX}"))
+
     def _is_dead(self, worker_id: str) -> bool:
         return worker_id not in self._held and self._is_free(self._path(worker_id))
 

@@ -130,6 +130,9 @@ class SqliteDatabase(Database):
     def dead(self, worker_ids: Collection[str]) -> frozenset[str]:
         return self._locks.dead(worker_ids)
 
+    def anybody(self) -> bool:
+        return self._locks.anybody()
+
     # --- on the event loop
 
     def _hand_in(self, queue: SimpleQueue[_Call | None], operation: Write[T] | Read[T]) -> asyncio.Future[T]:

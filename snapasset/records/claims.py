@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from snapasset.database import Statement, Write
+from snapasset.database import Statement, Together, Write
 from snapasset.event import FINAL, UPDATE, tell
 from snapasset.job import Job, Status
 from snapasset.records.jobs import COLUMNS, first_job
+from snapasset.records.placeholders import marks
 from snapasset.records.settling import settle
 from snapasset.records.steps import MARK_DOUBTFUL
 
@@ -27,14 +28,18 @@ class Claim(Write[Job | None]):
     kinds: tuple[str, ...]
     worker_id: str
 
+    def touches(self) -> frozenset[str]:
+        return frozenset()
+
     def steps(self) -> Steps[Job | None]:
-        kinds = ", ".join(f"${number}" for number in range(3, 3 + len(self.kinds)))
         rows = yield Statement(
             "UPDATE jobs SET status = 'active', fence = fence + 1, attempt = attempt + 1, beat = 0, seq = seq + 1, "
             "worker_id = $1, due_at = NULL, started_at = now_ms(), updated_at = now_ms() "
-            f"WHERE id = (SELECT id FROM jobs WHERE status = 'waiting' AND queue = $2 AND kind IN ({kinds}) "
-            f"ORDER BY rank, id LIMIT 1) RETURNING {COLUMNS}",
+            "WHERE id = (SELECT id FROM jobs WHERE status = 'waiting' AND queue = $2 "
+            f"AND kind IN ({marks(len(self.kinds), 3)}) ORDER BY rank, id LIMIT 1 "
+            f"FOR UPDATE SKIP LOCKED) RETURNING {COLUMNS}",
             (self.worker_id, self.queue, *self.kinds),
+            Together.TAKES,
         )
         job = first_job(rows)
         if job is not None:
@@ -56,11 +61,15 @@ class Beat(Write[bool | None]):
     fence: int
     progress: float
 
+    def touches(self) -> frozenset[str]:
+        return frozenset((self.job_id,))
+
     def steps(self) -> Steps[bool | None]:
         rows = yield Statement(
             "UPDATE jobs SET beat = beat + 1, progress = CASE WHEN $3 > progress THEN $3 ELSE progress END "
             "WHERE id = $1 AND fence = $2 AND status = 'active' RETURNING cancel_requested",
             (self.job_id, self.fence, self.progress),
+            Together.ROWS,
         )
         return bool(rows[0][0]) if rows else None
 
@@ -75,6 +84,9 @@ class GiveBack(Write[Job | None]):
     job_id: str
     fence: int
 
+    def touches(self) -> frozenset[str]:
+        return frozenset((self.job_id,))
+
     def steps(self) -> Steps[Job | None]:
         rows = yield Statement(
             "UPDATE jobs SET status = CASE WHEN cancel_requested = 1 THEN 'cancelled' ELSE 'waiting' END, "
@@ -82,6 +94,7 @@ class GiveBack(Write[Job | None]):
             "attempt = attempt - 1, fence = fence + 1, seq = seq + 1, worker_id = NULL, updated_at = now_ms() "
             f"WHERE id = $1 AND fence = $2 AND status = 'active' RETURNING {COLUMNS}",
             (self.job_id, self.fence),
+            Together.ROWS,
         )
         job = first_job(rows)
         if job is not None:

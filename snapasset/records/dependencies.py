@@ -10,6 +10,7 @@ from snapasset.errors import DependencyFailed, InvalidInput
 from snapasset.event import UPDATE, tell
 from snapasset.job import Job, Status
 from snapasset.records.jobs import COLUMNS
+from snapasset.records.placeholders import marks
 from snapasset.records.settling import FREE, fail_blocked
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def take_parents(owner: str, parent_ids: Sequence[str]) -> Steps[int]:
         raise InvalidInput(fields={"options.dependsOn": f"takes at most {PARENTS_LIMIT} jobs"})
     if len(set(parent_ids)) < len(parent_ids):
         raise InvalidInput(fields={"options.dependsOn": "names a job twice"})
-    mine = f"id IN ({', '.join(f'${number}' for number in range(2, 2 + len(parent_ids)))}) AND owner = $1"
+    mine = f"id IN ({marks(len(parent_ids), 2)}) AND owner = $1"
     # Looked at first: a refusal that has changed nothing costs the others in its commit nothing.
     rows = yield Statement(f"SELECT id, status FROM jobs WHERE {mine}", (owner, *parent_ids))
     _check(parent_ids, rows)

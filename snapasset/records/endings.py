@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from snapasset.database import Statement, Write
+from snapasset.database import Statement, Together, Write
 from snapasset.errors import Conflict, NotFound
 from snapasset.event import ERROR, FINAL, UPDATE, iso, tell
 from snapasset.job import Job, Status
@@ -32,6 +32,9 @@ class Complete(Write[Job | None]):
     result: str
     doubtful: bool = False
 
+    def touches(self) -> frozenset[str]:
+        return frozenset((self.job_id,))
+
     def steps(self) -> Steps[Job | None]:
         rows = yield Statement(
             "UPDATE jobs SET status = CASE WHEN cancel_requested = 1 THEN 'cancelled' ELSE 'completed' END, "
@@ -39,6 +42,7 @@ class Complete(Write[Job | None]):
             "step = NULL, seq = seq + 1, worker_id = NULL, finished_at = now_ms(), updated_at = now_ms() "
             f"WHERE id = $1 AND fence = $2 AND status = 'active' RETURNING {COLUMNS}",
             (self.job_id, self.fence, self.result),
+            Together.ROWS,
         )
         job = first_job(rows)
         if job is not None:
@@ -52,8 +56,9 @@ class Complete(Write[Job | None]):
 class Fail(Write[Job | None]):
     """End a held job's attempt badly: tried again after `delay_ms` if that may help and attempts are left, else failed.
 
-    `error` is `{code, message, retryable}`. As cancelled if that was asked for meanwhile. `doubtful`: a paid call was sent and its outcome is not known; else
-    whatever step was under way is known not to have been charged. None when the job is no longer this executor's.
+    `error` is `{code, message, retryable}`. As cancelled if that was asked for meanwhile. `doubtful`: a paid call was
+    sent and its outcome is not known; else whatever step was under way is known not to have been charged. None when the
+    job is no longer this executor's.
     """
 
     job_id: str
@@ -62,6 +67,9 @@ class Fail(Write[Job | None]):
     retryable: bool
     delay_ms: int
     doubtful: bool = False
+
+    def touches(self) -> frozenset[str]:
+        return frozenset((self.job_id,))
 
     def steps(self) -> Steps[Job | None]:
         error = json.dumps(self.error)
@@ -73,6 +81,7 @@ class Fail(Write[Job | None]):
             "error = $3, fence = fence + 1, seq = seq + 1, worker_id = NULL, updated_at = now_ms() "
             f"WHERE id = $1 AND fence = $2 AND status = 'active' RETURNING {COLUMNS}",
             (self.job_id, self.fence, error, int(self.retryable), self.delay_ms),
+            Together.ROWS,
         )
         job = first_job(rows)
         if job is None:
@@ -104,6 +113,9 @@ class EndCancelled(Write[Job | None]):
     job_id: str
     fence: int
 
+    def touches(self) -> frozenset[str]:
+        return frozenset((self.job_id,))
+
     def steps(self) -> Steps[Job | None]:
         rows = yield Statement(
             "UPDATE jobs SET status = 'cancelled', fence = fence + 1, seq = seq + 1, worker_id = NULL, "
@@ -127,6 +139,9 @@ class Cancel(Write[Job]):
 
     job_id: str
     owner: str
+
+    def touches(self) -> frozenset[str]:
+        return frozenset((self.job_id,))
 
     def steps(self) -> Steps[Job]:
         rows = yield Statement(

@@ -54,6 +54,14 @@ class FileRow:
         )
 
 
+class NamedFile(NamedTuple):
+    """A file that a row of the record names; its size in bytes."""
+
+    id: str
+    key: str
+    size: int
+
+
 class OwnedFile(NamedTuple):
     """What serving a file takes."""
 

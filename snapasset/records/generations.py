@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from snapasset.database import Read, Statement, Write
 from snapasset.errors import Conflict, NotFound
+from snapasset.records.placeholders import marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,7 +105,8 @@ class Condemn(Write[list[str]]):
 
     def steps(self) -> Steps[list[str]]:
         found = yield Statement(
-            "SELECT condemned_at FROM generations WHERE id = $1 AND owner = $2", (self.generation_id, self.owner)
+            "SELECT condemned_at FROM generations WHERE id = $1 AND owner = $2 FOR UPDATE",
+            (self.generation_id, self.owner),
         )
         if not found:
             raise NotFound("There is no such generation.")
@@ -141,10 +143,9 @@ def _with_files(rows: Iterable[Row]) -> Steps[list[Generation]]:
     generations = {row[0]: Generation(*row) for row in rows}
     if not generations:
         return []
-    marks = ", ".join(f"${number}" for number in range(1, 1 + len(generations)))
     newest: dict[tuple[str, str, str], KeptFile] = {}
     files = yield Statement(
-        f"SELECT {_FILE_COLUMNS} FROM files WHERE generation_id IN ({marks}) ORDER BY created_at, id",
+        f"SELECT {_FILE_COLUMNS} FROM files WHERE generation_id IN ({marks(len(generations))}) ORDER BY created_at, id",
         tuple(generations),
     )
     for file in map(KeptFile._make, files):

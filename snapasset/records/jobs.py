@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from snapasset.database import Read, Statement
 from snapasset.job import Job
+from snapasset.records.placeholders import marks
 
 if TYPE_CHECKING:
     from snapasset.database import Row, Steps
@@ -58,20 +59,19 @@ class FindJobs(Read[list[Job]]):
         params: list[str | int] = [self.owner]
 
         def add(condition: str, *values: str | int) -> None:
-            marks = [f"${len(params) + 1 + index}" for index in range(len(values))]
-            where.append(condition.format(*marks, all=", ".join(marks)))
+            where.append(condition.format(marks(len(values), 1 + len(params))))
             params.extend(values)
 
         if self.statuses:
-            add("status IN ({all})", *self.statuses)
+            add("status IN ({})", *self.statuses)
         if self.kinds:
-            add("kind IN ({all})", *self.kinds)
+            add("kind IN ({})", *self.kinds)
         if self.created_after is not None:
-            add("created_at >= {0}", self.created_after)
+            add("created_at >= {}", self.created_after)
         if self.created_before is not None:
-            add("created_at <= {0}", self.created_before)
+            add("created_at <= {}", self.created_before)
         if self.before is not None:
-            add("(created_at, id) < ({0}, {1})", *self.before)
+            add("(created_at, id) < ({})", *self.before)
         params.append(max(1, min(self.limit, _FIND_LIMIT)))
         rows = yield Statement(
             f"SELECT {COLUMNS} FROM jobs WHERE {' AND '.join(where)} "

@@ -11,18 +11,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from snapasset.database import Read, Statement, Write
 from snapasset.job import Status
+from snapasset.records.conditions import LOST, whose
+from snapasset.records.files import NamedFile
+from snapasset.records.placeholders import marks
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from snapasset.database import Steps
 
-# The outcome is spelt as the index generations_lost has it.
-LOST: Final = (
-    "((outcome = 'failed' OR outcome = 'cancelled') AND NOT EXISTS (SELECT 1 FROM files "
-    "WHERE files.generation_id = generations.id AND files.job_id <> generations.job_id))"
-)
-"""Of a generation: it came to nothing, and nobody has cut pictures from its master since."""
+_BATCH_KEYS_KEPT_MS: Final = 90 * 86_400_000
+"""How long the key of a batch is remembered: longer than any of its jobs may be put off."""
 
 _AT_WORK: Final = (
     "EXISTS (SELECT 1 FROM jobs WHERE jobs.owner = generations.owner AND jobs.generation_id = generations.id "
@@ -36,14 +33,6 @@ _LONE: Final = (
     "AND jobs.id <> (SELECT job_id FROM job_events ORDER BY pos DESC LIMIT 1)"
 )
 """Of a job: no unended one depends on it or is depended on by it, and the newest event is not its own: that one stays."""
-
-
-class NamedFile(NamedTuple):
-    """A file that a row of the record names; its size in bytes."""
-
-    id: str
-    key: str
-    size: int
 
 
 # --- generations that came to nothing
@@ -103,6 +92,8 @@ class CondemnLost(Write[Verdict]):
     ended_before: int
 
     def steps(self) -> Steps[Verdict]:
+        # Locked first: a job that is just being begun with it is then seen by the statement that asks for such jobs.
+        yield Statement("SELECT 1 FROM generations WHERE id = $1 FOR UPDATE", (self.generation_id,))
         condemned = yield Statement(
             "UPDATE generations SET condemned_at = coalesce(condemned_at, now_ms()) WHERE id = $1 "
             f"AND (condemned_at IS NOT NULL OR ({LOST} AND ended_at <= $2)) AND NOT {_AT_WORK} RETURNING 1",
@@ -149,7 +140,7 @@ class SpentJobs(Read[list[EndedJob]]):
     limit: int
 
     def steps(self) -> Steps[list[EndedJob]]:
-        ended = f"kind = $1 AND finished_at IS NOT NULL AND status IN ({marks(self.statuses, 7)})"
+        ended = f"kind = $1 AND finished_at IS NOT NULL AND status IN ({marks(len(self.statuses), 7)})"
         rows = yield Statement(
             f"SELECT id, finished_at FROM jobs WHERE {ended} AND finished_at <= $2 AND (finished_at, id) > ($3, $4) "
             f"AND (finished_at, id) <= (SELECT finished_at, id FROM jobs WHERE {ended} "
@@ -172,7 +163,7 @@ class RemoveJobs(Write[frozenset[str]]):
 
     def steps(self) -> Steps[frozenset[str]]:
         gone = yield Statement(
-            f"DELETE FROM jobs WHERE id IN ({marks(self.job_ids, 2)}) AND finished_at IS NOT NULL "
+            f"DELETE FROM jobs WHERE id IN ({marks(len(self.job_ids), 2)}) AND finished_at IS NOT NULL "
             f"AND finished_at <= $1 AND {_LONE} RETURNING id, owner, status",
             (self.ended_before, *self.job_ids),
         )
@@ -181,13 +172,18 @@ class RemoveJobs(Write[frozenset[str]]):
         ids = tuple(job_id for job_id, _, _ in gone)
         owners = tuple({owner for _, owner, _ in gone})
         completed = tuple(job_id for job_id, _, status in gone if status == Status.COMPLETED)
-        yield Statement(f"DELETE FROM job_events WHERE job_id IN ({marks(ids)})", ids)
-        yield Statement(f"DELETE FROM job_steps WHERE job_id IN ({marks(ids)})", ids)
-        yield Statement(f"DELETE FROM dependencies WHERE job_id IN ({marks(ids)})", ids)
-        yield Statement(f"DELETE FROM dependencies WHERE parent_id IN ({marks(completed)})", completed)
+        yield Statement(f"DELETE FROM job_events WHERE job_id IN ({marks(len(ids))})", ids)
+        yield Statement(f"DELETE FROM job_steps WHERE job_id IN ({marks(len(ids))})", ids)
+        yield Statement(f"DELETE FROM dependencies WHERE job_id IN ({marks(len(ids))})", ids)
+        yield Statement(f"DELETE FROM dependencies WHERE parent_id IN ({marks(len(completed))})", completed)
         yield Statement(
-            f"DELETE FROM idempotency WHERE owner IN ({marks(owners)}) AND job_id IN ({marks(ids, 1 + len(owners))})",
+            f"DELETE FROM idempotency WHERE owner IN ({marks(len(owners))}) "
+            f"AND job_id IN ({marks(len(ids), 1 + len(owners))}) "
+            "AND jobs IS NULL",  # a batch's key is kept: others of its jobs may still be there
             (*owners, *ids),
+        )
+        yield Statement(
+            f"DELETE FROM idempotency WHERE jobs IS NOT NULL AND created_at < now_ms() - {_BATCH_KEYS_KEPT_MS}"
         )
         return frozenset(ids)
 
@@ -199,19 +195,10 @@ class StillThere(Read[frozenset[str]]):
     job_ids: tuple[str, ...]
 
     def steps(self) -> Steps[frozenset[str]]:
-        rows = yield Statement(f"SELECT id FROM jobs WHERE id IN ({marks(self.job_ids)})", self.job_ids)
+        rows = yield Statement(f"SELECT id FROM jobs WHERE id IN ({marks(len(self.job_ids))})", self.job_ids)
         return frozenset(job_id for (job_id,) in rows)
 
 
 def _files_of(generation_id: str) -> Steps[tuple[NamedFile, ...]]:
     rows = yield Statement("SELECT id, key, size FROM files WHERE generation_id = $1 ORDER BY key", (generation_id,))
     return tuple(NamedFile(*row) for row in rows)
-
-
-def whose(column: str, owner: str | None, params: tuple[str | int, ...]) -> tuple[str, tuple[str | int, ...]]:
-    """A condition on the owner, None for no condition, and the parameters with it."""
-    return ("", params) if owner is None else (f"AND {column} = ${1 + len(params)}", (*params, owner))
-
-
-def marks(values: Collection[str], first: int = 1) -> str:
-    return ", ".join(f"${number}" for number in range(first, first + len(values)))

@@ -13,6 +13,7 @@ from snapasset.job import Job, Status
 from snapasset.records.dependencies import parents_left
 from snapasset.records.endings import owned_job
 from snapasset.records.jobs import COLUMNS, first_job
+from snapasset.records.placeholders import marks
 from snapasset.records.rank import RANK_OFFSET
 from snapasset.records.submission import keep_to_limit
 
@@ -50,10 +51,9 @@ class Retry(Write[Job]):
 
     def _revive_dependants(self, parents: list[str]) -> Steps[None]:
         while parents:
-            marks = ", ".join(f"${number}" for number in range(1, 1 + len(parents)))
             rows = yield Statement(
                 f"SELECT {COLUMNS} FROM jobs WHERE status = 'failed' "
-                f"AND id IN (SELECT job_id FROM dependencies WHERE parent_id IN ({marks})) ORDER BY id",
+                f"AND id IN (SELECT job_id FROM dependencies WHERE parent_id IN ({marks(len(parents))})) ORDER BY id",
                 tuple(parents),
             )
             parents = []
@@ -95,6 +95,8 @@ def _keep_generation(job: Job) -> Steps[None]:
     """Refuse to go on with pictures that are being removed, or have been."""
     if job.generation_id is None:
         return
-    kept = yield Statement("SELECT 1 FROM generations WHERE id = $1 AND condemned_at IS NULL", (job.generation_id,))
+    kept = yield Statement(
+        "SELECT 1 FROM generations WHERE id = $1 AND condemned_at IS NULL FOR SHARE", (job.generation_id,)
+    )
     if not kept:
         raise Conflict("Its pictures have been removed; make a new job of it.")

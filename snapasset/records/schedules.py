@@ -128,9 +128,9 @@ class FireSchedule(Write[Job | None]):
         ((now,),) = yield Statement("SELECT now_ms()")
         job_id = new_id()
         moved = yield Statement(
-            "UPDATE schedules SET next_run = $3, last_run = $2, last_job_id = $4 "
+            "UPDATE schedules SET next_run = $3, last_run = $2 "
             "WHERE id = $1 AND next_run = $2 AND next_run <= now_ms() RETURNING 1",
-            (seen.id, seen.next_run, next_fire(seen.cron, seen.zone, max(now, seen.next_run)), job_id),
+            (seen.id, seen.next_run, next_fire(seen.cron, seen.zone, max(now, seen.next_run))),
         )
         if not moved:
             return None
@@ -141,6 +141,7 @@ class FireSchedule(Write[Job | None]):
         )
         if not fresh:
             return None
+        yield Statement("UPDATE schedules SET last_job_id = $2 WHERE id = $1", (seen.id, job_id))
         yield Statement(
             "DELETE FROM schedule_firings WHERE schedule_id = $1 AND fire_at < $2", (seen.id, now - _FIRINGS_KEPT_MS)
         )

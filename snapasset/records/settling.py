@@ -13,6 +13,7 @@ from snapasset.errors import DependencyFailed, wire_error
 from snapasset.event import FINAL, UPDATE, Event, tell
 from snapasset.job import Job, Status
 from snapasset.records.jobs import COLUMNS
+from snapasset.records.placeholders import marks
 from snapasset.records.rank import RANK_OFFSET
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def fail_blocked(where: str, params: Sequence[str]) -> Steps[list[Job]]:
         rows = yield Statement(
             "UPDATE jobs SET status = 'failed', error = $1, due_at = NULL, fence = fence + 1, seq = seq + 1, "
             "finished_at = now_ms(), updated_at = now_ms() "
-            f"WHERE status = 'blocked' AND {where.format(all=_marks(len(params)))} RETURNING {COLUMNS}",
+            f"WHERE status = 'blocked' AND {where.format(all=marks(len(params), 2))} RETURNING {COLUMNS}",
             (json.dumps(error), *params),
         )
         jobs = [Job._make(row) for row in rows]
@@ -81,7 +82,3 @@ def _free_dependants(parent_id: str) -> Steps[None]:
     )
     for row in rows:
         yield tell(Job._make(row), UPDATE)
-
-
-def _marks(count: int) -> str:
-    return ", ".join(f"${number}" for number in range(2, 2 + count))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from snapasset.database import Read, Statement, Write
+from snapasset.database import Read, Statement, Together, Write
 from snapasset.event import UPDATE, tell
 from snapasset.records.jobs import COLUMNS, first_job
 
@@ -54,6 +54,9 @@ class StartStep(Write[StartedStep | None]):
     paid: bool
     progress: float
 
+    def touches(self) -> frozenset[str]:
+        return frozenset((self.job_id,))
+
     def steps(self) -> Steps[StartedStep | None]:
         job = yield from _move(self.job_id, self.fence, self.step, self.progress)
         if job is None:
@@ -94,6 +97,9 @@ class FinishStep(Write[bool | None]):
     files: tuple[FileRow, ...] = ()
     made: str | None = None
 
+    def touches(self) -> frozenset[str]:
+        return frozenset((self.job_id,))
+
     def steps(self) -> Steps[bool | None]:
         job = yield from _move(self.job_id, self.fence, self.step, self.progress)
         if job is None:
@@ -102,6 +108,7 @@ class FinishStep(Write[bool | None]):
             "UPDATE job_steps SET state = 'done', output = $4, finished_at = now_ms() "
             "WHERE job_id = $1 AND run = $2 AND step = $3",
             (self.job_id, job.run, self.step, self.output),
+            Together.ROWS,
         )
         yield from _keep(job, self.files, self.made)
         yield tell(job, UPDATE, {"state": StepState.DONE}, ready={"output": self.output})
@@ -122,6 +129,9 @@ class SavePaidStep(Write[None]):
     output: str
     files: tuple[FileRow, ...]
     made: str | None = None
+
+    def touches(self) -> frozenset[str]:
+        return frozenset((self.job_id,))
 
     def steps(self) -> Steps[None]:
         rows = yield Statement(
@@ -144,6 +154,9 @@ class FailStep(Write[bool | None]):
     step: str
     error: Mapping[str, Any]
     progress: float
+
+    def touches(self) -> frozenset[str]:
+        return frozenset((self.job_id,))
 
     def steps(self) -> Steps[bool | None]:
         job = yield from _move(self.job_id, self.fence, self.step, self.progress)
@@ -178,6 +191,7 @@ def _move(job_id: str, fence: int, step: str, progress: float) -> Steps[Job | No
         "progress = CASE WHEN $4 > progress THEN $4 ELSE progress END "
         f"WHERE id = $1 AND fence = $2 AND status = 'active' RETURNING {COLUMNS}",
         (job_id, fence, step, progress),
+        Together.ROWS,
     )
     return first_job(rows)
 
@@ -194,5 +208,7 @@ def _has_room(job: Job) -> Steps[bool]:
     """Whether the job's generation, if it has one, takes files."""
     if job.generation_id is None:
         return True
-    kept = yield Statement("SELECT 1 FROM generations WHERE id = $1 AND condemned_at IS NULL", (job.generation_id,))
+    kept = yield Statement(
+        "SELECT 1 FROM generations WHERE id = $1 AND condemned_at IS NULL FOR SHARE", (job.generation_id,)
+    )
     return bool(kept)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from snapasset.database import Read, Statement, Write
-from snapasset.records.retention import LOST, NamedFile, marks, whose
+from snapasset.records.conditions import LOST, whose
+from snapasset.records.files import NamedFile
+from snapasset.records.placeholders import marks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +38,7 @@ class RecordedFile(NamedTuple):
 
     file: NamedFile
     going: bool
+    master: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,35 @@ class FilesByKey(Read[list[RecordedFile]]):
 
     def steps(self) -> Steps[list[RecordedFile]]:
         rows = yield Statement(
-            f"SELECT id, key, size, {_GOING} FROM files WHERE key > $2 ORDER BY key LIMIT $3",
+            f"SELECT id, key, size, {_GOING}, role = 'master' FROM files WHERE key > $2 ORDER BY key LIMIT $3",
             (self.lost_before, self.after, self.limit),
         )
-        return [RecordedFile(NamedFile(file_id, key, size), bool(going)) for file_id, key, size, going in rows]
+        return [
+            RecordedFile(NamedFile(file_id, key, size), bool(going), bool(master))
+            for file_id, key, size, going, master in rows
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class NewestFiles(Read[list[str]]):
+    """The keys of the files that were recorded last, the newest first."""
+
+    limit: int
+
+    def steps(self) -> Steps[list[str]]:
+        rows = yield Statement("SELECT key FROM files ORDER BY created_at DESC, id DESC LIMIT $1", (self.limit,))
+        return [key for (key,) in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class StillNamed(Read[frozenset[str]]):
+    """Those of these files, by their ids, that have a row."""
+
+    file_ids: tuple[str, ...]
+
+    def steps(self) -> Steps[frozenset[str]]:
+        rows = yield Statement(f"SELECT id FROM files WHERE id IN ({marks(len(self.file_ids))})", self.file_ids)
+        return frozenset(file_id for (file_id,) in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +98,11 @@ class Unclaimed(Read[frozenset[str]]):
     def steps(self) -> Steps[frozenset[str]]:
         if not self.keys:
             return frozenset()
-        named = yield Statement(f"SELECT key FROM files WHERE key IN ({marks(self.keys)})", tuple(self.keys))
+        named = yield Statement(f"SELECT key FROM files WHERE key IN ({marks(len(self.keys))})", tuple(self.keys))
         generations = tuple({generation for generation in self.keys.values() if generation is not None})
         busy = yield Statement(
-            f"SELECT DISTINCT generation_id FROM jobs WHERE finished_at IS NULL AND generation_id IN ({marks(generations)})",
+            "SELECT DISTINCT generation_id FROM jobs WHERE finished_at IS NULL "
+            f"AND generation_id IN ({marks(len(generations))})",
             generations,
         )
         claimed = {key for (key,) in named}
@@ -87,7 +116,8 @@ class Unclaimed(Read[frozenset[str]]):
 class SupersededFiles(Read[list[NamedFile]]):
     """Files made until `made_before` that are not the newest of their generation, role and name, by id, those after `after`.
 
-    Never a master: it was paid for. Not those of generations that are removed as a whole; see `FilesByKey`.
+    Never a master: it was paid for. Not one whose job the record still has: the job's result names it. Not those of
+    generations that are removed as a whole; see `FilesByKey`.
     """
 
     owner: str | None
@@ -100,7 +130,8 @@ class SupersededFiles(Read[list[NamedFile]]):
         mine, params = whose("files.owner", self.owner, (self.lost_before, self.made_before, self.after, self.limit))
         rows = yield Statement(
             "SELECT id, key, size FROM files WHERE created_at <= $2 AND role <> 'master' AND id > $3 "
-            f"AND EXISTS (SELECT 1 FROM files AS newer WHERE {_NEWER}) AND NOT {_GOING} {mine} ORDER BY id LIMIT $4",
+            f"AND EXISTS (SELECT 1 FROM files AS newer WHERE {_NEWER}) AND NOT {_GOING} "
+            f"AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = files.job_id) {mine} ORDER BY id LIMIT $4",
             params,
         )
         return [NamedFile._make(row) for row in rows]
@@ -115,7 +146,7 @@ class NewerFiles(Read[dict[str, list[str]]]):
     def steps(self) -> Steps[dict[str, list[str]]]:
         rows = yield Statement(
             f"SELECT files.id, newer.key FROM files LEFT JOIN files AS newer ON {_NEWER} "
-            f"WHERE files.id IN ({marks(self.file_ids)})",
+            f"WHERE files.id IN ({marks(len(self.file_ids))})",
             self.file_ids,
         )
         found: dict[str, list[str]] = {}
@@ -131,5 +162,7 @@ class DropFiles(Write[frozenset[str]]):
     file_ids: tuple[str, ...]
 
     def steps(self) -> Steps[frozenset[str]]:
-        rows = yield Statement(f"DELETE FROM files WHERE id IN ({marks(self.file_ids)}) RETURNING id", self.file_ids)
+        rows = yield Statement(
+            f"DELETE FROM files WHERE id IN ({marks(len(self.file_ids))}) RETURNING id", self.file_ids
+        )
         return frozenset(file_id for (file_id,) in rows)

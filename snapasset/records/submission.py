@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from snapasset.database import Statement, Write
-from snapasset.errors import InvalidInput, NotFound, TooManyJobs
+from snapasset.errors import DependencyFailed, InvalidInput, NotFound, TooManyJobs
 from snapasset.event import UPDATE, tell
 from snapasset.job import Job
 from snapasset.records.dependencies import note_parents, take_parents
@@ -37,7 +37,7 @@ class Submit(Write[Job]):
     `delay_ms` counts from the database's now, `run_at` is ms since the epoch; at most one of them is given. A time in
     the past means at once. `live_limit` bounds the jobs of one owner that have not ended; one more is `TooManyJobs`.
     `depends_on` names jobs of the same owner that must complete first: `InvalidInput` for one that is none of them,
-    `DependencyFailed` for one that has ended badly. `ttl_ms` after it was to start, a job that is not running fails.
+    `DependencyFailed` for one that has ended badly. A job that was not begun `ttl_ms` after it was to start fails.
     `generation_id` names a generation to be made, or one of the owner's that the job `adds` to: else `NotFound`.
     """
 
@@ -55,6 +55,11 @@ class Submit(Write[Job]):
     depends_on: tuple[str, ...] = ()
     ttl_ms: int | None = None
     adds: bool = False
+
+    def touches(self) -> frozenset[str]:
+        # Of two that are counted against one limit, the second must see the first.
+        limited = () if self.live_limit is None else (f"owner {self.owner}",)
+        return frozenset((self.job_id, *self.depends_on, *limited))
 
     def steps(self) -> Steps[Job]:
         yield from keep_to_limit(self.owner, self.live_limit)
@@ -103,7 +108,7 @@ class Submit(Write[Job]):
 
     def _find_generation(self) -> Steps[None]:
         found = yield Statement(
-            "SELECT 1 FROM generations WHERE id = $1 AND owner = $2 AND condemned_at IS NULL",
+            "SELECT 1 FROM generations WHERE id = $1 AND owner = $2 AND condemned_at IS NULL FOR SHARE",
             (self.generation_id, self.owner),
         )
         if not found:
@@ -121,6 +126,9 @@ class SubmitAll(Write[list[Job]]):
     submits: tuple[Submit, ...]
     order: tuple[int, ...]
 
+    def touches(self) -> frozenset[str]:
+        return frozenset[str]().union(*(submit.touches() for submit in self.submits))
+
     def steps(self) -> Steps[list[Job]]:
         first = self.submits[0]
         yield from keep_to_limit(first.owner, first.live_limit, len(self.submits))
@@ -130,6 +138,8 @@ class SubmitAll(Write[list[Job]]):
                 jobs[position] = yield from self.submits[position].insert()
             except InvalidInput as error:
                 raise at_position(error, position) from None
+            except (NotFound, DependencyFailed) as error:
+                raise type(error)(f"jobs.{position}: {error.detail}") from None
         return [jobs[position] for position in range(len(self.submits))]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from snapasset.database import Read, Statement, Write
 from snapasset.errors import Conflict, InvalidInput
+from snapasset.records.placeholders import marks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 FORM: Final = "snapasset-record-1"
 
+_LARGEST: Final = 2**63
 _PAGE: Final = 1_000
 """Rows read at a time: the file may be larger than the memory."""
 
@@ -84,10 +86,9 @@ class Export(Read[dict[str, int]]):
     def _rows(self, table: _Table) -> Steps[int]:
         keys = ", ".join(table.columns[: table.keys])
         select = f"SELECT {', '.join(table.columns)} FROM {table.name}"
-        marks = ", ".join(f"${number}" for number in range(2, 2 + table.keys))
         count, last = 0, None
         while True:
-            beyond = f" WHERE ({keys}) > ({marks})" if last is not None else ""
+            beyond = f" WHERE ({keys}) > ({marks(table.keys, 2)})" if last is not None else ""
             rows = yield Statement(f"{select}{beyond} ORDER BY {keys} LIMIT $1", (_PAGE, *(last or ())))
             for row in rows:
                 self._line(row)
@@ -125,16 +126,18 @@ class Import(Write[dict[str, int]]):
         insert, width, table_name = "", 0, ""
         for value in values:
             if isinstance(value, list):
-                if len(value) != width:
+                if len(value) != width or not all(map(_is_cell, value)):
                     raise InvalidInput(f"A row of the table {table_name!r} does not fit its columns.")
                 yield Statement(insert, tuple(value))
                 counts[table_name] += 1
             elif "table" in value:
                 table_name, columns = _announced(value)
+                if table_name in counts:
+                    raise InvalidInput(f"The file has the table {table_name!r} twice.")
                 counts[table_name], width = 0, len(columns)
-                marks = ", ".join(f"${number}" for number in range(1, 1 + width))
-                insert = f"INSERT INTO {table_name} ({', '.join(columns)}) VALUES ({marks})"
+                insert = f"INSERT INTO {table_name} ({', '.join(columns)}) VALUES ({marks(width)})"
             elif value.get("rows") == sum(counts.values()) and next(values, None) is None:
+                yield Statement("SELECT restart_positions()")
                 return counts
             else:
                 break
@@ -145,7 +148,7 @@ def _values(lines: Iterable[str]) -> Iterator[dict[str, Any] | list[Any]]:
     for number, line in enumerate(lines, 1):
         try:
             value: object = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise InvalidInput(f"Line {number} of the file is not JSON: it is damaged, or was cut off.") from None
         if not isinstance(value, dict | list):
             raise InvalidInput(f"Line {number} of the file is neither a row nor the head of a table.")
@@ -155,9 +158,20 @@ def _values(lines: Iterable[str]) -> Iterator[dict[str, Any] | list[Any]]:
 def _announced(value: dict[str, Any]) -> tuple[str, list[str]]:
     """A table's name and columns, which go into SQL: only those that are known."""
     known = {table.name: table.columns for table in TABLES}.get(str(value["table"]))
-    columns = cast("list[str]", value.get("columns") or [])
-    if known is None or not columns or not set(columns) <= set(known):
+    columns: object = value.get("columns")
+    if known is None or not isinstance(columns, list) or not _are_columns(cast("list[object]", columns), known):
         raise InvalidInput(
             f"The file has a table or column that this version does not know: {str(value['table'])[:40]!r}."
         )
-    return str(value["table"]), columns
+    return str(value["table"]), cast("list[str]", columns)
+
+
+def _are_columns(columns: list[object], known: tuple[str, ...]) -> bool:
+    return bool(columns) and all(column in known for column in columns) and len(set(map(str, columns))) == len(columns)
+
+
+def _is_cell(value: object) -> bool:
+    """Whether a value is one that every database can hold in a column."""
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) < _LARGEST
+    return value is None or isinstance(value, str | float)

@@ -21,7 +21,8 @@ PROMOTE_LIMIT: Final = 200
 """Most delayed jobs made ready, or jobs expired, in one commit: a flood of them must not hold up other changes."""
 
 
-_MAY_EXPIRE: Final = "expires_at IS NOT NULL AND finished_at IS NULL AND status IN ('waiting', 'delayed', 'blocked')"
+_MAY_EXPIRE: Final = "expires_at IS NOT NULL AND finished_at IS NULL AND status IN ('waiting', 'delayed', 'blocked') AND started_at IS NULL"
+"""A run that was begun in time goes on: what it made, or paid for, is not thrown away because of a second attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Promote(Write[list[Job]]):
 
 @dataclass(frozen=True, slots=True)
 class NextExpiry(Read[int | None]):
-    """In how many ms (0 or less: now) the time to live of the next job that is not running is over; None: of none."""
+    """In how many ms (0 or less: now) the time to live of the next job that was not begun is over; None: of none."""
 
     def steps(self) -> Steps[int | None]:
         ((due,),) = yield Statement(f"SELECT min(expires_at) - now_ms() FROM jobs WHERE {_MAY_EXPIRE}")
@@ -61,7 +62,7 @@ class NextExpiry(Read[int | None]):
 
 @dataclass(frozen=True, slots=True)
 class Expire(Write[list[Job]]):
-    """Fail the jobs that are not running although their time to live is over, at most `PROMOTE_LIMIT` of them."""
+    """Fail the jobs whose time to live is over before they were begun, at most `PROMOTE_LIMIT` of them."""
 
     def steps(self) -> Steps[list[Job]]:
         error = wire_error(Expired())
@@ -105,6 +106,9 @@ class Reap(Write[Job | None]):
 
     watched: HeldJob
 
+    def touches(self) -> frozenset[str]:
+        return frozenset((self.watched.id,))
+
     def steps(self) -> Steps[Job | None]:
         lost = WorkerLost()
         error = wire_error(lost)
@@ -128,6 +132,9 @@ class Touch(Write[None]):
     """Write a job's row as it is: proves that the record takes writes, and so could have taken a beat."""
 
     job_id: str
+
+    def touches(self) -> frozenset[str]:
+        return frozenset((self.job_id,))
 
     def steps(self) -> Steps[None]:
         yield Statement("UPDATE jobs SET beat = beat WHERE id = $1", (self.job_id,))

@@ -2,6 +2,9 @@
 
 Keys are chosen by the caller, relative, unique for ever (`generations/<id>/<name>`), and the record, not the storage,
 decides which of them count. A key is written once; writing it again with the same bytes is harmless.
+
+A storage says whose it is: it bears the name of the record that its files belong to. So a place where the storage ought to
+be and is not (a folder whose volume is not mounted, another bucket) is never taken for it; see `storage.belonging`.
 """
 
 from __future__ import annotations
@@ -33,11 +36,14 @@ class Storage(ABC):
     name: str
     """What `/health` and the start banner call it."""
 
+    mark: str
+    """Where the name of its record stands, in words for whoever has to put it there."""
+
     @abstractmethod
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         """Store `data` under `key`; when this returns, a power cut no longer loses it.
 
-        Raises `StorageFailed` (retryable) or `StorageQuotaExceeded`; then no half file is left under the key.
+        Raises `StorageFailed` (retryable) or `StorageQuotaExceeded`; then nothing of it is left.
         """
 
     @abstractmethod
@@ -53,16 +59,34 @@ class Storage(ABC):
         """Remove files; return the keys that were there and are gone now. Missing ones are no error."""
 
     @abstractmethod
-    def list(self, prefix: str = "") -> AsyncIterator[StoredFile]:
-        """Every file whose key starts with `prefix`, in the order of keys."""
+    def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[StoredFile]:
+        """Every file whose key starts with `prefix` and comes after the key `after`, in the order of keys.
+
+        What comes before `after` costs next to nothing, so a long list can be read in parts.
+        """
 
     @abstractmethod
     async def find(self, key: str) -> StoredFile | None:
         """The file under `key` as it is now, None when there is none."""
 
     @abstractmethod
+    async def owner(self) -> str | None:
+        """The name of the record whose files these are, None while it bears none."""
+
+    @abstractmethod
+    async def belong_to(self, record_id: str) -> None:
+        """Bear the name of this record, instead of any other, and be asked for it from now on.
+
+        Whatever finds another name there, or none, raises `StorageUnavailable`: no file is written, removed, listed or
+        called missing in a place that only stands where the storage should be.
+        """
+
+    @abstractmethod
     async def check(self) -> None:
-        """Return when the storage can be written to, else raise `StorageUnavailable`."""
+        """Return when the storage can be written to, else raise `StorageUnavailable`.
+
+        Raises `StorageQuotaExceeded` when nothing is wrong but that there is hardly any room left.
+        """
 
     @abstractmethod
     async def close(self) -> None:

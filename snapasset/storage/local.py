@@ -2,24 +2,27 @@
 
 A file is written beside its place under a hidden name, synced, and renamed into place: under its key there is a whole
 file or none, whatever dies. Blocking calls run on a few threads of the storage's own, never on the event loop.
+
+The name of its record stands in a hidden file of the folder. An empty folder in which a volume is to be mounted has none.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 import secrets
-import stat
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
-from snapasset.errors import FileMissing, StorageFailed, StorageQuotaExceeded, StorageUnavailable
+from snapasset.errors import FileMissing, StorageQuotaExceeded, StorageUnavailable
 from snapasset.storage import Storage, StoredFile
-from snapasset.storage.safe_path import check_key, is_safe_name, safe_path
+from snapasset.storage.disk import is_full, open_file, read_some, sync_folder, unlink_file, unwritable
+from snapasset.storage.listing import HIDDEN, PART, files_under, leftovers
+from snapasset.storage.safe_path import check_key, safe_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterator
@@ -37,15 +40,14 @@ _PAGE: Final = 500
 _TRIES: Final = 5
 """A folder may be removed as empty between its making and the first file in it."""
 
-_HIDDEN: Final = "."
-"""No key begins so: files that are being written, or were when the process died, are no files of the storage."""
-_PART: Final = ".part"
+_MARK: Final = f"{HIDDEN}snapasset-record"
+"""The file that holds the name of the record."""
 
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_NO_FILE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR})
+LEAST_ROOM: Final = 32 * 1024 * 1024
+"""With fewer bytes left, the next pictures do not fit."""
 
-_READ: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-"""Not through a symlink that has just been put there, and not waiting for the other end of a pipe."""
+_PROBE: Final = bytes(1024 * 1024)
+"""Enough to notice a limit on what this user may store, which the free room of the disk does not show."""
 
 
 class LocalStorage(Storage):
@@ -53,7 +55,9 @@ class LocalStorage(Storage):
 
     def __init__(self, root: Path) -> None:
         self.name = f"local folder {root.name}"
+        self.mark = f"the file {_MARK} in it"
         self._root = root
+        self._record_id: str | None = None
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="storage")
 
     async def put(self, key: str, data: bytes, content_type: str) -> None:
@@ -74,7 +78,7 @@ class LocalStorage(Storage):
             opening.add_done_callback(_close_unwanted)
             raise
         try:
-            while chunk := await self._run(_read_some, file, chunk_size):
+            while chunk := await self._run(read_some, file, chunk_size):
                 yield chunk
         finally:
             try:
@@ -87,8 +91,8 @@ class LocalStorage(Storage):
             check_key(key)
         return await self._run(self._unlink, frozenset(keys))
 
-    async def list(self, prefix: str = "") -> AsyncIterator[StoredFile]:
-        files = self._walk(self._root, "", prefix)
+    async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[StoredFile]:
+        files = self._listing(prefix, after)
         while page := await self._run(_next_page, files):
             for file in page:
                 yield file
@@ -97,14 +101,21 @@ class LocalStorage(Storage):
         check_key(key)
         return await self._run(self._look, key)
 
+    async def owner(self) -> str | None:
+        return await self._run(self._read_mark)
+
+    async def belong_to(self, record_id: str) -> None:
+        await self._run(self._write_mark, record_id)
+        self._record_id = record_id
+
     async def check(self) -> None:
         await self._run(self._try_out)
 
     async def count_leftovers(self, *, older_than: float = 3600.0) -> int:
-        return await self._run(lambda: sum(1 for _ in self._leftovers(time.time() - older_than)))
+        return await self._run(lambda: sum(1 for _ in self._find_leftovers(older_than)))
 
     async def remove_leftovers(self, *, older_than: float = 3600.0) -> int:
-        return await self._run(lambda: sum(map(_unlink_file, self._leftovers(time.time() - older_than))))
+        return await self._run(lambda: sum(map(self._clear, self._find_leftovers(older_than))))
 
     async def close(self) -> None:
         """Let what runs end; the event loop goes on meanwhile."""
@@ -117,24 +128,48 @@ class LocalStorage(Storage):
     async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.wrap_future(self._threads.submit(work, *args, **kwargs))
 
-    # --- on the threads
+    # --- on the threads: whose it is
+
+    def _read_mark(self) -> str | None:
+        try:
+            return (self._root / _MARK).read_text("utf-8", errors="replace").strip()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StorageUnavailable(f"The storage folder cannot be read: {error.strerror}.") from error
+
+    def _write_mark(self, record_id: str) -> None:
+        if self._read_mark() == record_id:
+            return
+        try:
+            self._write_beside_and_rename(self._root / _MARK, record_id.encode())
+        except OSError as error:
+            raise StorageUnavailable(f"The storage folder cannot be written to: {error.strerror}.") from error
+
+    def _see_whose(self) -> None:
+        """Raise `StorageUnavailable` when this is not the folder that it was said to be."""
+        if self._record_id is not None and self._read_mark() != self._record_id:
+            raise StorageUnavailable(
+                "The storage is not the one that this record's pictures are in: is the volume mounted?"
+            )
+
+    # --- on the threads: files
 
     def _write(self, key: str, data: bytes) -> None:
         path = safe_path(self._root, key)
+        self._see_whose()
         try:
             for _ in range(_TRIES - 1):
                 with contextlib.suppress(FileNotFoundError):
                     return self._write_beside_and_rename(path, data)
             return self._write_beside_and_rename(path, data)
         except OSError as error:
-            if error.errno in _FULL:
-                raise StorageQuotaExceeded("The disk that holds the files is full.") from error
-            raise StorageFailed(f"A file could not be stored: {error.strerror}.") from error
+            raise unwritable(error) from error
 
     def _write_beside_and_rename(self, path: Path, data: bytes) -> None:
-        self._make_folders(path.parent)
-        beside = path.with_name(f"{_HIDDEN}{path.name}.{secrets.token_hex(4)}{_PART}")
+        beside = path.with_name(f"{HIDDEN}{path.name}.{secrets.token_hex(4)}{PART}")
         try:
+            self._make_folders(path.parent)
             descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 self._fill(file, data)
@@ -142,8 +177,9 @@ class LocalStorage(Storage):
         except BaseException:
             with contextlib.suppress(OSError):
                 beside.unlink(missing_ok=True)
+            self._remove_empty(path.parent)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
     def _fill(self, file: BinaryIO, data: bytes) -> None:
         file.write(data)
@@ -159,26 +195,24 @@ class LocalStorage(Storage):
         else:
             folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
 
     def _open(self, key: str) -> BinaryIO:
         path = safe_path(self._root, key)
         try:
-            descriptor = os.open(path, _READ)
-        except OSError as error:
-            raise _unreadable(error) from error
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise FileMissing
-        return os.fdopen(descriptor, "rb")
+            return open_file(path)
+        except FileMissing:
+            self._see_whose()
+            raise
 
     def _read(self, key: str) -> bytes:
         with self._open(key) as file:
-            return _read_some(file, -1)
+            return read_some(file, -1)
 
     def _unlink(self, keys: frozenset[str]) -> frozenset[str]:
         paths = {key: safe_path(self._root, key) for key in keys}
-        gone = {key: path.parent for key, path in paths.items() if _unlink_file(path)}
+        self._see_whose()
+        gone = {key: path.parent for key, path in paths.items() if unlink_file(path)}
         for folder in set(gone.values()):
             self._remove_empty(folder)
         return frozenset(gone)
@@ -194,25 +228,12 @@ class LocalStorage(Storage):
                 break
             folder = folder.parent
         with contextlib.suppress(OSError):
-            _sync_folder(folder)
+            sync_folder(folder)
 
-    def _walk(self, folder: Path, under: str, prefix: str) -> Iterator[StoredFile]:
-        try:
-            entries = sorted(os.scandir(folder), key=_in_order_of_keys)
-        except FileNotFoundError:
-            return
-        for entry in entries:
-            key = f"{under}{entry.name}"
-            if not is_safe_name(entry.name):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                whole = f"{key}/"
-                if whole.startswith(prefix) or prefix.startswith(whole):
-                    yield from self._walk(folder / entry.name, whole, prefix)
-            elif key.startswith(prefix) and entry.is_file(follow_symlinks=False):
-                with contextlib.suppress(FileNotFoundError):  # removed while we were listing
-                    facts = entry.stat(follow_symlinks=False)
-                    yield StoredFile(key, facts.st_size, facts.st_mtime_ns // 1_000_000)
+    def _listing(self, prefix: str, after: str) -> Iterator[StoredFile]:
+        self._see_whose()
+        yield from files_under(self._root, prefix, after)
+        self._see_whose()  # what has gone meanwhile as a whole looks as if it had always been empty
 
     def _look(self, key: str) -> StoredFile | None:
         with contextlib.suppress(FileMissing), self._open(key) as file:
@@ -220,31 +241,37 @@ class LocalStorage(Storage):
             return StoredFile(key, facts.st_size, facts.st_mtime_ns // 1_000_000)
         return None
 
-    def _leftovers(self, before: float) -> Iterator[Path]:
-        for folder, _, names in os.walk(self._root):
-            for name in names:
-                path = self._root / folder / name
-                with contextlib.suppress(FileNotFoundError):
-                    if name.startswith(_HIDDEN) and name.endswith(_PART) and path.lstat().st_mtime <= before:
-                        yield path
+    def _find_leftovers(self, older_than: float) -> Iterator[Path]:
+        self._see_whose()
+        return leftovers(self._root, time.time() - older_than)
+
+    def _clear(self, leftover: Path) -> bool:
+        """Remove one of those, and the folder that this leaves empty; whether it was there."""
+        was_folder = leftover.is_dir()
+        gone = unlink_file(leftover)
+        self._remove_empty(leftover if was_folder else leftover.parent)
+        return gone or (was_folder and not leftover.exists())
 
     def _try_out(self) -> None:
-        probe = self._root / f"{_HIDDEN}probe.{secrets.token_hex(4)}{_PART}"
+        self._see_whose()
+        probe = self._root / f"{HIDDEN}probe.{secrets.token_hex(4)}{PART}"
         try:
             self._make_folders(self._root)
             try:
-                probe.write_bytes(b"!")
+                probe.write_bytes(_PROBE)
             finally:
                 probe.unlink(missing_ok=True)
+            room = self._room()
         except OSError as error:
+            if is_full(error):
+                raise StorageQuotaExceeded("The disk that holds the files is full.") from error
             raise StorageUnavailable(f"The storage folder cannot be written to: {error.strerror}.") from error
+        if room < LEAST_ROOM:
+            raise StorageQuotaExceeded(f"The disk that holds the files is nearly full: {room} bytes are left.")
 
-
-def _read_some(file: BinaryIO, size: int) -> bytes:
-    try:
-        return file.read(size)
-    except OSError as error:
-        raise _unreadable(error) from error
+    def _room(self) -> int:
+        """How many bytes more the disk takes."""
+        return shutil.disk_usage(self._root).free
 
 
 def _close_unwanted(opening: Future[BinaryIO]) -> None:
@@ -258,36 +285,3 @@ def _next_page(files: Iterator[StoredFile]) -> list[StoredFile]:
         return list(islice(files, _PAGE))
     except OSError as error:
         raise StorageUnavailable(f"The files could not be listed: {error.strerror}.") from error
-
-
-def _in_order_of_keys(entry: os.DirEntry[str]) -> str:
-    return f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
-
-
-def _unlink_file(path: Path) -> bool:
-    """Remove the file at `path`; whether there was one."""
-    try:
-        if not stat.S_ISREG(path.lstat().st_mode):
-            return False
-        path.unlink()
-    except OSError as error:
-        if error.errno in _NO_FILE:
-            return False
-        raise StorageUnavailable(f"A file could not be removed: {error.strerror}.") from error
-    return True
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows cannot open a folder; its renames are journalled
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _unreadable(error: OSError) -> FileMissing | StorageUnavailable:
-    if error.errno in _NO_FILE:
-        return FileMissing()
-    return StorageUnavailable(f"A file could not be read: {error.strerror}.")

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol
+from uuid import uuid4
 
 import pytest
 from saq.worker import Worker
 
 from snapasset.queue.memory import MemoryQueue
+from snapasset.queue.redis import RedisRings
 from snapasset.storage.local import LocalStorage
 from tests.contracts.record_backends import clock, database, record
+from tests.servers.redis import running_redis
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
     from pathlib import Path
 
     from saq.queue.base import Queue
     from saq.types import PartialTimersDict
 
     from snapasset.storage import Storage
+    from tests.servers.redis import RedisServer
 
 
 __all__ = ["clock", "database", "record"]
@@ -34,12 +38,38 @@ class MakeQueue(Protocol):
     async def __call__(self, name: str = "default") -> Queue: ...
 
 
-@asynccontextmanager
-async def _memory_queue(name: str) -> AsyncGenerator[Queue]:
-    queue = MemoryQueue(name)
-    await queue.connect()
-    yield queue
-    await queue.disconnect()
+Opened = Callable[[str], AbstractAsyncContextManager["Queue"]]
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """The server that all tests of this process share; what they keep there is apart by its `record_id`."""
+    with running_redis() as server:
+        yield server
+
+
+def _memory_queues(_request: pytest.FixtureRequest) -> Opened:
+    @asynccontextmanager
+    async def memory_queue(name: str) -> AsyncGenerator[Queue]:
+        queue = MemoryQueue(name)
+        await queue.connect()
+        yield queue
+        await queue.disconnect()
+
+    return memory_queue
+
+
+def _redis_queues(request: pytest.FixtureRequest) -> Opened:
+    server, record_id = request.getfixturevalue("redis_server"), uuid4().hex
+
+    @asynccontextmanager
+    async def redis_queue(name: str) -> AsyncGenerator[Queue]:
+        queue = RedisRings.for_worker(name, record_id, server.address)
+        await queue.connect()
+        yield queue
+        await queue.disconnect()
+
+    return redis_queue
 
 
 @asynccontextmanager
@@ -49,7 +79,7 @@ async def _local_storage(folder: Path) -> AsyncGenerator[Storage]:
     await storage.close()
 
 
-QUEUES: dict[str, Callable[[str], AbstractAsyncContextManager[Queue]]] = {"memory": _memory_queue}
+QUEUES: dict[str, Callable[[pytest.FixtureRequest], Opened]] = {"memory": _memory_queues, "redis": _redis_queues}
 SAFE_QUEUES = ["memory"]
 """Those that also keep what SAQ's own backends lose to a race."""
 
@@ -58,7 +88,7 @@ STORAGES: dict[str, Callable[[Path], AbstractAsyncContextManager[Storage]]] = {"
 
 @pytest.fixture(params=QUEUES)
 async def make_queue(request: pytest.FixtureRequest) -> AsyncIterator[MakeQueue]:
-    opened = QUEUES[request.param]
+    opened = QUEUES[request.param](request)
     async with AsyncExitStack() as stack:
 
         async def make(name: str = "default") -> Queue:

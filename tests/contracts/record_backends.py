@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from abc import ABC, abstractmethod
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -16,7 +16,7 @@ from snapasset.database import Read, Statement, Write
 from snapasset.database.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator
     from pathlib import Path
 
     from snapasset.database import Database, Row, Steps
@@ -70,8 +70,12 @@ class Record(ABC):
         """A context in which another process writes and does not end; `database` waits only a moment for it."""
 
     @abstractmethod
+    def pause(self) -> Pause:
+        """A place at which an operation on this record waits."""
+
     def halfway(self, change: Write[Any]) -> Halfway:
         """`change`, but it stops before its last step until it is let go on."""
+        return Halfway(change, self.pause())
 
     @asynccontextmanager
     async def busy(self, database: Database) -> AsyncGenerator[None]:
@@ -82,7 +86,7 @@ class Record(ABC):
         try:
             yield
         finally:
-            gate.go_on.set()
+            gate.go_on()
             await task
 
 
@@ -119,11 +123,17 @@ class SqliteRecord(Record):
         finally:
             other.close()
 
-    def halfway(self, change: Write[Any]) -> Halfway:
-        return Halfway(change)
+    def pause(self) -> ThreadPause:
+        return ThreadPause()
 
 
-RECORDS = {"sqlite": SqliteRecord}
+def _postgres(folder: Path) -> Record:
+    from tests.contracts.record_postgres import PostgresRecord  # it builds on this file, and starts a server
+
+    return PostgresRecord(folder)
+
+
+RECORDS: dict[str, Callable[[Path], Record]] = {"sqlite": SqliteRecord, "postgres": _postgres}
 
 
 @pytest.fixture(params=RECORDS)
@@ -209,8 +219,44 @@ class Counted(Write[Any]):
         self.runs += 1
         return (yield from self.change.steps())
 
+    def touches(self) -> frozenset[str] | None:
+        return self.change.touches()
+
     def abandoned(self, answer: Any) -> Write[Any] | None:
         return self.change.abandoned(answer)
+
+
+class Pause(ABC):
+    """A place at which an operation waits until it is let go on."""
+
+    @abstractmethod
+    def wait(self) -> Steps[None]: ...
+
+    @abstractmethod
+    async def reached(self) -> None:
+        """Return once an operation waits here."""
+
+    @abstractmethod
+    def go_on(self) -> None: ...
+
+
+class ThreadPause(Pause):
+    """For databases whose operations run in threads: these stand still."""
+
+    def __init__(self) -> None:
+        self._is_there = threading.Event()
+        self._let_go = threading.Event()
+
+    def wait(self) -> Steps[None]:
+        self._is_there.set()
+        assert self._let_go.wait(WAIT)
+        yield from ()
+
+    async def reached(self) -> None:
+        assert await asyncio.to_thread(self._is_there.wait, WAIT)
+
+    def go_on(self) -> None:
+        self._let_go.set()
 
 
 @dataclass(slots=True)
@@ -218,17 +264,18 @@ class Halfway(Write[Any]):
     """A change that has done everything but to commit, and waits."""
 
     change: Write[Any]
-    go_on: threading.Event = field(default_factory=threading.Event)
-    is_there: threading.Event = field(default_factory=threading.Event)
+    pause: Pause
 
     def steps(self) -> Steps[Any]:
         answer = yield from self.change.steps()
-        self.is_there.set()
-        assert self.go_on.wait(WAIT)
+        yield from self.pause.wait()
         return answer
 
     async def reached(self) -> None:
-        assert await asyncio.to_thread(self.is_there.wait, WAIT)
+        await self.pause.reached()
+
+    def go_on(self) -> None:
+        self.pause.go_on()
 
 
 async def begun(*work: Coroutine[Any, Any, T]) -> list[asyncio.Task[T]]:

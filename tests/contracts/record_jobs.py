@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from snapasset.database import Database
     from snapasset.event import Event
+    from snapasset.records.idempotency import Submitted
 
 QUEUE, KIND, OWNER, STRANGER, WORKER = "pictures", "draw", "session:anna", "session:ben", "worker-1"
 
@@ -99,3 +100,9 @@ async def steps_of(database: Database, job_id: str) -> list[StepRow]:
         Look("SELECT run, step, state, output, doubts FROM job_steps WHERE job_id = $1 ORDER BY run, step", (job_id,))
     )
     return [StepRow._make(row) for row in rows]
+
+
+def job_of(answer: Submitted) -> Job:
+    """The job that a submission answers, which is there."""
+    assert answer.job is not None
+    return answer.job

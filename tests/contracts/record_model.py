@@ -66,7 +66,7 @@ class Model:
         for job in jobs:
             job.run, job.attempt = job.run + 1, 0
             job.result = job.error = job.step = None
-            job.progress, job.cancelling = 0.0, False
+            job.progress, job.cancelling, job.begun = 0.0, False, False
             job.expires_at = None if job.ttl is None else self.now + job.ttl
             self.kin.place(job, self.now)
             job.tell("update")
@@ -76,7 +76,7 @@ class Model:
     def claim(self, queue: str, kinds: tuple[str, ...], worker: str) -> ModelJob | None:
         job = next((job for job in self.ready(queue) if job.kind in kinds), None)
         if job is not None:
-            job.status, job.worker, job.beat = "active", worker, 0
+            job.status, job.worker, job.beat, job.begun = "active", worker, 0, True
             job.fence += 1
             job.attempt += 1
             job.tell("update")
@@ -185,8 +185,8 @@ class Model:
         return [job for job in self.jobs.values() if job.status == "delayed"]
 
     def _mortal(self) -> list[tuple[int, ModelJob]]:
-        """The jobs that nobody runs and that will not wait for ever, and until when."""
-        idle = (job for job in self.jobs.values() if not job.ended and job.status != "active")
+        """The jobs whose run nobody has begun and that will not wait for ever, and until when."""
+        idle = (job for job in self.jobs.values() if not job.ended and job.status != "active" and not job.begun)
         return [(job.expires_at, job) for job in idle if job.expires_at is not None]
 
     def _end(self, job: ModelJob, detail: Any = None) -> None:

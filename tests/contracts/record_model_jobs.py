@@ -48,6 +48,7 @@ class ModelJob:
     status: str = "waiting"
     run: int = 1
     attempt: int = 0
+    begun: bool = False
     fence: int = 0
     beat: int = 0
     step: str | None = None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
 from snapasset.event import Event, Tick
 from snapasset.feed.memory import MemoryFeed
+from snapasset.feed.redis import RedisFeed
 from tests.contracts.conftest import wait_until
 
 if TYPE_CHECKING:
@@ -21,18 +23,32 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def _memory_feed() -> AsyncGenerator[Feed]:
+async def _memory_feed(_request: pytest.FixtureRequest) -> AsyncGenerator[Feed]:
     feed = MemoryFeed()
     yield feed
     await feed.close()
 
 
-FEEDS: dict[str, Callable[[], AbstractAsyncContextManager[Feed]]] = {"memory": _memory_feed}
+@asynccontextmanager
+async def _redis_feed(request: pytest.FixtureRequest) -> AsyncGenerator[Feed]:
+    async def nothing_stored(_job_id: str, _after: int) -> list[Event]:
+        return []
+
+    feed = RedisFeed(request.getfixturevalue("redis_server").address, uuid4().hex, nothing_stored)
+    await feed.open()
+    yield feed
+    await feed.close()
+
+
+FEEDS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Feed]]] = {
+    "memory": _memory_feed,
+    "redis": _redis_feed,
+}
 
 
 @pytest.fixture(params=FEEDS)
 async def feed(request: pytest.FixtureRequest) -> AsyncIterator[Feed]:
-    async with FEEDS[request.param]() as opened:
+    async with FEEDS[request.param](request) as opened:
         yield opened
 
 

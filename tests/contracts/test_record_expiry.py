@@ -11,7 +11,7 @@ import pytest
 from snapasset.records.claims import GiveBack
 from snapasset.records.endings import Cancel, Complete, Fail
 from snapasset.records.revival import Retry
-from snapasset.records.upkeep import PROMOTE_LIMIT, Expire, NextExpiry, Promote
+from snapasset.records.upkeep import PROMOTE_LIMIT, Expire, HeldJobs, NextExpiry, Promote, Reap
 from tests.contracts.record_jobs import (
     CLAIM,
     FAULT,
@@ -82,25 +82,37 @@ async def test_the_time_counts_from_when_it_was_to_start(database: Database, clo
     ]
 
 
-@pytest.mark.parametrize("state", ["waiting", "delayed", "blocked", "given back", "tried again later"])
+@pytest.mark.parametrize("state", ["waiting", "delayed", "blocked"])
 async def test_whatever_it_waits_for(database: Database, clock: Clock, state: str) -> None:
     if state == "blocked":
         parent = await submitted(database)
         job = await submitted(database, depends_on=(parent.id,), **TTL)
     elif state == "delayed":
         job = await submitted(database, delay_ms=10, **TTL)
-    elif state == "waiting":
-        job = await submitted(database, **TTL)
     else:
-        job = await held(database, **TTL)
-        back = GiveBack(job.id, job.fence)
-        fail = Fail(job.id, job.fence, FAULT, retryable=True, delay_ms=60_000)
-        await database.write(back if state == "given back" else fail)
+        job = await submitted(database, **TTL)
     clock.move(1010)
     assert await expired(database) == [job.id]
     assert (await stored(database, job.id)).due_at is None
     await database.write(Promote())
     assert (await stored(database, job.id)).status == "failed"
+
+
+@pytest.mark.parametrize("state", ["given back", "tried again later", "taken from a dead worker"])
+async def test_one_that_was_begun_in_time_goes_on(database: Database, clock: Clock, state: str) -> None:
+    job = await held(database, **TTL)
+    if state == "given back":
+        await database.write(GiveBack(job.id, job.fence))
+    elif state == "tried again later":
+        await database.write(Fail(job.id, job.fence, FAULT, retryable=True, delay_ms=60_000))
+    else:
+        [watched] = await database.read(HeldJobs())
+        await database.write(Reap(watched))
+    clock.move(70_000)
+    assert await database.read(NextExpiry()) is None
+    assert await expired(database) == []
+    await database.write(Promote())
+    assert (await stored(database, job.id)).status == "waiting"
 
 
 async def test_one_that_runs_or_has_ended_is_left_alone(database: Database, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""A record made by the first release opens under this one with all that it held."""
+"""A record made by the first release, in a SQLite file, opens under this one with all that it held."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tests.contracts.record_backends import Do, Look, SqliteRecord
 from tests.contracts.record_jobs import CLAIM, OWNER, a_job, claimed, ended, stored, submitted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from snapasset.database import Database
-    from tests.contracts.record_backends import Record
 
 FIRST_RELEASE = 2
 """The number of its newest migration."""
@@ -91,9 +91,15 @@ def fill(old: Connection) -> None:
 
 
 @pytest.fixture
-def old(record: Record) -> Iterator[Connection]:
+async def record(tmp_path: Path) -> AsyncIterator[SqliteRecord]:
+    opened = SqliteRecord(tmp_path)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def old(record: SqliteRecord) -> Iterator[Connection]:
     """The file as the first release left it."""
-    assert isinstance(record, SqliteRecord)
     record.path.parent.mkdir(exist_ok=True)
     connection = Connection(record.path, "OFF", lambda: 77)
     connection.execute("CREATE TABLE migrations (number INTEGER PRIMARY KEY, name TEXT, min_compatible INTEGER)")
@@ -118,7 +124,7 @@ COLUMNS = {
 }
 
 
-async def test_every_row_is_as_it_was(record: Record, old: Connection) -> None:
+async def test_every_row_is_as_it_was(record: SqliteRecord, old: Connection) -> None:
     questions = {table: f"SELECT {columns} FROM {table} ORDER BY 1, 2, 3" for table, columns in COLUMNS.items()
                  if table != "record"}  # fmt: skip
     questions["record"] = "SELECT record_id, created_at FROM record"
@@ -131,7 +137,7 @@ async def test_every_row_is_as_it_was(record: Record, old: Connection) -> None:
 
 
 @pytest.fixture
-async def database(record: Record, old: Connection) -> Database:
+async def database(record: SqliteRecord, old: Connection) -> Database:
     assert old.raw.total_changes
     return await record.open()
 
@@ -203,4 +209,4 @@ async def test_others_may_wait_for_them(database: Database) -> None:
 
 async def test_a_key_that_made_a_job_finds_it(database: Database) -> None:
     [found] = await database.write(SubmitOnce(OWNER, a_job(), Once("key-1", "print-1")))
-    assert (found.job.id, found.status, found.replayed) == ("completed", "waiting", True)
+    assert (found.job_id, found.status, found.replayed) == ("completed", "waiting", True)

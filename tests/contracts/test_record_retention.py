@@ -24,7 +24,16 @@ from snapasset.records.retention import (
 )
 from snapasset.records.revival import Retry
 from snapasset.records.steps import FinishStep, StartStep
-from snapasset.records.stocktaking import NEVER, DropFiles, FilesByKey, NewerFiles, SupersededFiles, Unclaimed
+from snapasset.records.stocktaking import (
+    NEVER,
+    DropFiles,
+    FilesByKey,
+    NewerFiles,
+    NewestFiles,
+    StillNamed,
+    SupersededFiles,
+    Unclaimed,
+)
 from snapasset.records.submission import Submit, SubmitAll
 from tests.contracts.record_backends import Look
 from tests.contracts.record_jobs import FAULT, KIND, OWNER, STRANGER, a_job, claimed, held, submitted
@@ -205,6 +214,8 @@ class TestStocktaking:
         await done(database, file_of("x", file_id="elsewhere"), generation_id="h")
         clock.move(1)
         await done(database, file_of("x", file_id="a-new"), file_of("x", role="master"), generation_id="g", adds=True)
+        assert await self.superseded(database, clock.now) == {}  # the job that made them names them in its result
+        await database.write(Do("DELETE FROM jobs"))
         assert await self.superseded(database, clock.now - 1) == {
             "x0": {"x1", "x2", "a-new"},
             "x1": {"x2", "a-new"},
@@ -219,8 +230,28 @@ class TestStocktaking:
 
     async def test_those_of_a_generation_that_goes_as_a_whole_are_not(self, database: Database, clock: Clock) -> None:
         await failed(database, file_of("x", file_id="x0"), file_of("x", file_id="x1"), generation_id="g")
+        await database.write(Do("DELETE FROM jobs"))
         assert [*await self.superseded(database, clock.now)] == ["x0"]
         assert await self.superseded(database, clock.now, lost=clock.now) == {}
+
+    async def test_the_newest_are_told_the_newest_first(self, database: Database, clock: Clock) -> None:
+        assert await database.read(NewestFiles(2)) == []
+        files = [file_of(name) for name in ("c", "a", "b")]
+        for number, file in enumerate(files):
+            await done(database, file, generation_id="g", adds=number > 0)
+            clock.move(1)
+        assert await database.read(NewestFiles(2)) == [files[2].key, files[1].key]
+
+    async def test_those_that_have_a_row_are_told(self, database: Database) -> None:
+        await done(database, file_of("x", file_id="x0"), generation_id="g")
+        assert await database.read(StillNamed(("x0", "never-was"))) == {"x0"}
+        assert await database.read(StillNamed(())) == frozenset()
+
+    async def test_a_master_is_known_by_its_row(self, database: Database) -> None:
+        await done(database, file_of("x"), file_of("m", role="master"), generation_id="g")
+        rows = await database.read(FilesByKey("", NEVER, 10))
+        assert sorted(row.master for row in rows) == [False, True]
+        assert all(row.master is row.file.key.endswith("m") for row in rows)
 
     async def test_dropping_tells_which_were_there(self, database: Database) -> None:
         await done(database, file_of("x", file_id="x0"), file_of("y", file_id="y0"), generation_id="g")
@@ -316,9 +347,9 @@ class TestRemoveJobs:
         assert await count(database, "job_events", "job_id = 'mine'") == 0
         assert await count(database, "job_steps", "job_id = 'mine'") == 0
         assert await count(database, "files", "job_id = 'mine'") == 1  # pictures outlive their job
-        assert await database.read(Look("SELECT job_id FROM idempotency")) == [(kept_key.job.id,)]
+        assert await database.read(Look("SELECT job_id FROM idempotency")) == [(kept_key.job_id,)]
         assert await count(database, "job_events") > 0
-        assert await database.read(StillThere(("mine", kept_key.job.id))) == {kept_key.job.id}
+        assert await database.read(StillThere(("mine", kept_key.job_id))) == {kept_key.job_id}
         (again,) = await database.write(SubmitOnce(OWNER, a_job(), Once("a-key", "another request")))
         assert not again.replayed
 

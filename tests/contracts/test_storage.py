@@ -157,6 +157,31 @@ class TestList:
         assert await keys_of(storage) == sorted(keys)
 
 
+    async def test_it_can_be_read_on_from_any_key(self, storage: Storage) -> None:
+        keys = sorted(["a", "a!/x", "a-b", "a/b", "a/c/d", "a/c/e", "a/d", "a0", "ab/c", "b", "é/x"])
+        await put(storage, *keys)
+        for after in ("", *keys, "a/", "a/c/", "a/c/d/", "a/c0", "a~", "A", "ÿ", "zz"):
+            assert [file.key async for file in storage.list(after=after)] == [key for key in keys if key > after], after
+            beyond = [key for key in keys if key > after and key.startswith("a/c")]
+            assert [file.key async for file in storage.list("a/c", after=after)] == beyond, after
+
+
+class TestBelonging:
+    async def test_a_new_storage_is_nobodys(self, storage: Storage) -> None:
+        await put(storage, "a")
+        assert await storage.owner() is None
+
+    async def test_it_bears_the_name_of_its_record_and_no_list_shows_it(self, storage: Storage) -> None:
+        for name in ("one", "one", "another"):
+            await storage.belong_to(name)
+            assert await storage.owner() == name
+        await put(storage, "a")
+        await storage.check()
+        assert await keys_of(storage) == ["a"]
+        assert await storage.delete(["a"]) == {"a"}
+        assert storage.mark
+
+
 class TestFind:
     async def test_it_tells_what_the_list_tells(self, storage: Storage) -> None:
         await put(storage, "a/b", "a/c", data=BYTES)

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.timeout(60)
 
 ADMIN = "an admin's token of thirty-two characters or more"
 NOTHING: dict[str, Any] = {
-    "files": 0, "bytes": 0, "generations": 0, "orphans": 0, "missing": 0, "leftovers": 0, "jobs": 0,
-    "alreadyGone": 0, "failures": 0, "failed": [],
+    "files": 0, "bytes": 0, "generations": 0, "orphans": 0, "missing": 0, "lostMasters": 0, "leftovers": 0,
+    "jobs": 0, "alreadyGone": 0, "failures": 0, "failed": [],
 }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from snapasset.records.steps import FinishStep, StartStep
 from snapasset.records.submission import Submit
 from snapasset.records.transfer import TABLES
 from snapasset.settings import Settings
+from tests.contracts.record_jobs import job_of
 
 if TYPE_CHECKING:
     from snapasset.job import Job
@@ -76,7 +77,7 @@ async def filled(folder: Path, jobs: int = 3) -> None:
             data = '{"prompt":"🦊\\u0000"}'
             submit = Submit(new_id(), "draw", "pictures", "anna", data, 0, 3, new_id(), depends_on=parents)
             once = Once(f"key-{number}", "fingerprint")
-            made.append((await database.write(SubmitOnce("anna", submit, once)))[0].job)
+            made.append(job_of((await database.write(SubmitOnce("anna", submit, once)))[0]))
         for last in (False, True):
             job = await database.write(Claim("pictures", ("draw",), "worker"))
             assert job is not None
@@ -151,6 +152,15 @@ async def test_what_is_not_whole_or_does_not_fit_changes_nothing(tmp_path: Path)
         "does not know": [line.replace('"owner"', '"owner; DROP TABLE jobs"') for line in lines],
         "fit its columns": [*lines[:job], "[1]\n", *lines[job + 1 :]],
         "neither a row": [lines[0], "7\n"],
+        "know: 'jobs'": [lines[0], '{"table":"jobs","columns":[["id"]]}\n'],
+        "not know: 'jobs'": [lines[0], '{"table":"jobs","columns":5}\n'],
+        "fit its columns.": [lines[0], '["x"]\n'],
+        "its columns": [*lines[:job], lines[job].replace('"draw"', '{"a":1}'), *lines[job + 1 :]],
+        "columns.": [*lines[:job], lines[job].replace('"draw"', "1" * 23), *lines[job + 1 :]],
+        "cannot take": [*lines[:job], lines[job].replace('"draw"', "null"), *lines[job + 1 :]],
+        "record cannot take": [*lines[: job + 1], lines[job], *lines[job + 1 :]],
+        "twice": [*lines[:-1], lines[1], lines[-1]],
+        "cut off": [lines[0], "[" * 100_000 + "\n"],
     }
     for sentence, text in broken.items():
         file = tmp_path / "broken.jsonl"
@@ -159,6 +169,28 @@ async def test_what_is_not_whole_or_does_not_fit_changes_nothing(tmp_path: Path)
             await moved(new, "import", file)
         assert not any(rows_of(new).values())
     await moved(new, "import", whole)
+
+
+async def test_a_folder_without_a_record_has_nothing_to_export_and_gets_none(tmp_path: Path) -> None:
+    with pytest.raises(BadConfiguration, match="holds no record"):
+        await moved(tmp_path / "mistyped", "export", tmp_path / "record.jsonl")
+    assert not (tmp_path / "mistyped").exists()
+
+
+async def test_a_record_that_a_service_has_open_takes_no_import(tmp_path: Path) -> None:
+    old, new, file = tmp_path / "old", tmp_path / "new", tmp_path / "record.jsonl"
+    await filled(old)
+    await moved(old, "export", file)
+    service = SqliteDatabase(new / "snapasset.db")
+    await service.open()
+    service.hold("a-worker")
+    try:
+        with pytest.raises(BadConfiguration, match="has this record open"):
+            await moved(new, "import", file)
+    finally:
+        service.release("a-worker")
+        await service.close()
+    await moved(new, "import", file)
 
 
 async def test_a_record_with_something_in_it_is_not_overwritten(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ class Service:
         assert job.id == job_id
         assert job.generation_id is not None
         details = {"fit": "cover", "quality": 80}
-        files = {name: await self.picture(job, name, name.encode(), details, made) for name in names}
+        files = {name: await self.picture(job, name, name.encode(), details, made or {}) for name in names}
         await self.complete(job)
         return Made(job.generation_id, job_id, files)
 

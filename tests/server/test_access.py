@@ -77,7 +77,7 @@ class Things(NamedTuple):
 async def _running_job_with_a_file(service: Service) -> Things:
     await service.submit()
     job = await service.claim()
-    file = await service.picture(job, "instagram-post")
+    file = await service.picture(job, "instagram-post", made={})
     return Things(job.id, job.generation_id or "", file.id)
 
 

@@ -188,6 +188,7 @@ async def test_a_generation_that_is_not_the_callers_refuses_all(service: Service
     data = {"generationId": theirs.generation_id, "platforms": ["open-graph"]}
     answer = await service.batch(image(), {"kind": "image-renditions", "data": data})
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert answer.json()["detail"] == "jobs.1: There is no such generation."
     assert await _written(service) == 0
 
 

@@ -108,7 +108,7 @@ async def test_of_each_platform_the_newest_picture_counts(service: Service) -> N
     body = {"platforms": ["open-graph"]}
     answer = await service.http.post(f"/api/generations/{made.generation_id}/renditions", json=body, headers=ALICE)
     assert answer.status_code == 202
-    job = await service.claim()
+    job = await service.claim("image-renditions")
     newer = await service.picture(job, "open-graph", b"a newer one", {"fit": "contain", "quality": 70})
     told = await generation(service, made.generation_id)
     assert told["status"] == "completed"  # the job that cuts more from it is another one

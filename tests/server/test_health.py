@@ -69,6 +69,7 @@ async def test_all_is_well(service: Service) -> None:
     assert services["redis"] == {"status": "not configured"}
     assert services["queues"] == {
         "imageGeneration": {"waiting": 1, "active": 1, "delayed": 1, "blocked": 1},
+        "imageRenditions": {"waiting": 0, "active": 0, "delayed": 0, "blocked": 0},
         "noop": {"waiting": 0, "active": 0, "delayed": 0, "blocked": 0},
         "walk": {"waiting": 1, "active": 0, "delayed": 0, "blocked": 0},
         "oldQueue": {"waiting": 1, "active": 0, "delayed": 0, "blocked": 0},

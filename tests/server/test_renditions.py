@@ -36,7 +36,7 @@ async def test_it_is_answered_like_any_job_and_adds_to_the_generation(service: S
     assert set(body) == {"jobId", "generationId", "status", "streamToken", "links"}
     job = await service.job(body["jobId"])
     assert body["generationId"] == job["generationId"] == made.generation_id
-    assert (job["kind"], job["queue"], job["status"]) == ("image-renditions", "image-generation", "waiting")
+    assert (job["kind"], job["queue"], job["status"]) == ("image-renditions", "image-renditions", "waiting")
     assert job["data"] == {**asked, "focalPoint": {"x": 0.25, "y": 1.0}, "generationId": made.generation_id}
     assert len((await service.get("/api/generations"))["generations"]) == 1
 
@@ -122,7 +122,7 @@ async def test_a_caller_may_wait_for_them(service: Service) -> None:
     async with asyncio.TaskGroup() as group:
         posted = group.create_task(post(service, made.generation_id, who={**ALICE, "prefer": "wait=60"}))
         await wait_until(lambda: service.state["hub"].readers == 1)
-        await service.complete(await service.claim(), {"images": []})
+        await service.complete(await service.claim("image-renditions"), {"images": []})
     answer = posted.result()
     assert (answer.status_code, answer.json()["status"], answer.json()["kind"]) == (
         200,
@@ -148,5 +148,14 @@ async def test_a_failed_one_leaves_the_generation_as_it_was(service: Service) ->
     made = await service.make("master", "open-graph")
     before = await service.get(f"/api/generations/{made.generation_id}")
     await post(service, made.generation_id)
-    await service.fail(await service.claim())
+    await service.fail(await service.claim("image-renditions"))
     assert await service.get(f"/api/generations/{made.generation_id}") == before
+
+
+async def test_before_there_is_a_master_it_is_refused_unless_it_waits_for_the_job(service: Service) -> None:
+    job_id = await service.submit()
+    generation_id = (await service.get(f"/api/jobs/{job_id}"))["generationId"]
+    refused = await post(service, generation_id)
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    waits = await post(service, generation_id, {**MORE, "options": {"dependsOn": [job_id]}})
+    assert (waits.status_code, waits.json()["status"]) == (202, "blocked")

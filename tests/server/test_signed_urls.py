@@ -213,3 +213,12 @@ async def test_no_prompt_can_have_an_address_signed(service: Service) -> None:
             assert f"/api/files/{theirs}" not in text, (prompt, path)
         generation = await service.get(f"/api/generations/{made.generation_id}")
         assert generation["request"]["prompt"] == generation["made"]["understood"] == prompt
+
+
+async def test_another_site_may_show_what_an_address_opens_and_nothing_else(service: Service) -> None:
+    image = await _image(service)
+    signed = await service.http.get(image["url"])
+    again = await service.http.get(image["url"], headers={"if-none-match": signed.headers["etag"]})
+    own = await service.http.get(f"/api/files/{image['fileId']}", headers=ALICE)
+    told = [answer.headers.get_list("cross-origin-resource-policy") for answer in (signed, again, own)]
+    assert told == [["cross-origin"], ["cross-origin"], ["same-origin"]]

@@ -44,7 +44,7 @@ async def test_it_holds_the_pictures_under_their_names(service: Service) -> None
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/zip"
     assert answer.headers["cache-control"] == "no-store"
-    name = f"snapasset-{made.generation_id[:8]}.zip"
+    name = f"snapasset-{made.generation_id[-12:]}.zip"
     assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
     assert entries(answer.content) == {"open-graph.jpg": b"open-graph", "instagram-post.jpg": b"instagram-post"}
 
@@ -88,7 +88,7 @@ async def test_of_each_platform_the_newest_picture_is_in_it(service: Service) ->
     made = await service.make(*NAMES)
     path = f"/api/generations/{made.generation_id}/renditions"
     await service.http.post(path, json={"platforms": ["open-graph"]}, headers=ALICE)
-    await service.picture(await service.claim(), "open-graph", b"a newer one")
+    await service.picture(await service.claim("image-renditions"), "open-graph", b"a newer one")
     whole = entries((await ask(service, made.generation_id)).content)
     assert whole == {"instagram-post.jpg": b"instagram-post", "open-graph.jpg": b"a newer one"}
 

@@ -16,7 +16,7 @@ from snapasset.records.idempotency import Once, Submitted
 from snapasset.records.jobs import FindJobs
 from snapasset.settings import Settings
 from snapasset.switch import Switch
-from tests.contracts.record_jobs import OWNER, STRANGER, stored
+from tests.contracts.record_jobs import OWNER, STRANGER, job_of, stored
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -70,15 +70,17 @@ async def test_they_are_answered_in_the_order_given_and_are_in_the_record(
     client: JobClient, database: Database
 ) -> None:
     answers = await submit(client, wanted(prompt="a"), wanted("clean", "b"), wanted(prompt="c", delay=1))
-    assert [json.loads(one.job.data)["prompt"] for one in answers] == ["a", "b", "c"]
-    assert [(one.job.kind, one.job.queue, one.job.attempts, one.status, one.replayed) for one in answers] == [
+    assert [json.loads(job_of(one).data)["prompt"] for one in answers] == ["a", "b", "c"]
+    assert [
+        (job_of(one).kind, job_of(one).queue, job_of(one).attempts, one.status, one.replayed) for one in answers
+    ] == [
         ("draw", "pictures", 3, "waiting", False),
         ("clean", "chores", 2, "waiting", False),
         ("draw", "pictures", 3, "delayed", False),
     ]
     for one in answers:
-        assert one.job == await stored(database, one.job.id)
-    generations = [one.job.generation_id for one in answers]
+        assert one.job == await stored(database, one.job_id)
+    generations = [job_of(one).generation_id for one in answers]
     assert generations[1] is None
     assert len({generations[0], generations[2], None}) == 3
 
@@ -88,11 +90,11 @@ async def test_they_may_name_each_other_in_any_order_and_jobs_that_are_there(cli
     last, middle, first = await submit(
         client,
         wanted(ref="last", depends_on=("middle", "first")),
-        wanted(ref="middle", depends_on=("first", there.job.id)),
+        wanted(ref="middle", depends_on=("first", there.job_id)),
         wanted(ref="first"),
     )
-    assert json.loads(last.job.depends_on or "") == [middle.job.id, first.job.id]
-    assert json.loads(middle.job.depends_on or "") == [first.job.id, there.job.id]
+    assert json.loads(job_of(last).depends_on or "") == [middle.job_id, first.job_id]
+    assert json.loads(job_of(middle).depends_on or "") == [first.job_id, there.job_id]
     assert [one.status for one in (last, middle, first)] == ["blocked", "blocked", "waiting"]
 
 
@@ -129,22 +131,26 @@ async def test_one_that_is_refused_takes_all_with_it(
 
 async def test_a_parent_that_ended_badly_refuses_them(client: JobClient) -> None:
     [there] = await submit(client, wanted())
-    await client.cancel(there.job.id, owner=OWNER)
-    with pytest.raises(DependencyFailed, match=there.job.id):
-        await submit(client, wanted(), wanted(depends_on=(there.job.id,)))
+    await client.cancel(there.job_id, owner=OWNER)
+    with pytest.raises(DependencyFailed, match=there.job_id):
+        await submit(client, wanted(), wanted(depends_on=(there.job_id,)))
     assert len(await client.find(FindJobs(OWNER))) == 1
 
 
 async def test_a_strangers_job_is_no_parent(client: JobClient) -> None:
     [theirs] = await client.submit_all([wanted()], owner=STRANGER, access=Access.SESSION)
     with pytest.raises(InvalidInput) as raised:
-        await submit(client, wanted(depends_on=(theirs.job.id,)))
+        await submit(client, wanted(depends_on=(theirs.job_id,)))
     assert raised.value.fields.keys() == {"jobs.0.options.dependsOn.0"}
 
 
 async def test_each_is_clamped_as_if_it_came_alone(client: JobClient, clock: Clock) -> None:
     [urgent, often, mortal] = await submit(client, wanted(priority=10), wanted(attempts=99), wanted(ttl=1.5))
-    assert (urgent.job.priority, often.job.attempts, mortal.job.expires_at) == (Priority.NORMAL, 3, clock.now + 1500)
+    assert (job_of(urgent).priority, job_of(often).attempts, job_of(mortal).expires_at) == (
+        Priority.NORMAL,
+        3,
+        clock.now + 1500,
+    )
     assert len(await submit(client, *[wanted()] * 6, access=Access.ADMIN)) == 6
 
 
@@ -152,10 +158,10 @@ class TestOnce:
     async def test_a_key_that_comes_again_finds_the_same_jobs(self, client: JobClient) -> None:
         several = [wanted(ref="a", depends_on=("b",)), wanted(ref="b")]
         first = await submit(client, *several, once=ONCE)
-        await client.cancel(first[1].job.id, owner=OWNER)
+        await client.cancel(first[1].job_id, owner=OWNER)
         again = await submit(client, *several, once=ONCE)
-        assert [one.job.id for one in again] == [one.job.id for one in first]
-        assert [(one.status, one.job.status, one.replayed) for one in again] == [
+        assert [one.job_id for one in again] == [one.job_id for one in first]
+        assert [(one.status, job_of(one).status, one.replayed) for one in again] == [
             ("blocked", "failed", True),
             ("waiting", "cancelled", True),
         ]
@@ -163,7 +169,7 @@ class TestOnce:
 
     async def test_fifty_at_once_make_one_batch(self, client: JobClient) -> None:
         answers = await asyncio.gather(*(submit(client, wanted(), wanted(), once=ONCE) for _ in range(50)))
-        assert len({tuple(one.job.id for one in answer) for answer in answers}) == 1
+        assert len({tuple(one.job_id for one in answer) for answer in answers}) == 1
         assert len(await client.find(FindJobs(OWNER))) == 2
 
     async def test_with_another_request_it_is_refused(self, client: JobClient) -> None:

@@ -6,12 +6,10 @@ controlled vocabulary http://cv.iptc.org/newscodes/digitalsourcetype/.
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
-from io import BytesIO
 from typing import Any
 
-from PIL import Image, PngImagePlugin
+from PIL import PngImagePlugin
 
 _VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _PNG_KEYWORD = "XML:com.adobe.xmp"
@@ -22,8 +20,6 @@ _PACKET = """<?xpacket begin="\N{ZERO WIDTH NO-BREAK SPACE}" id="W5M0MpCehiHzreS
 <rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" \
 Iptc4xmpExt:DigitalSourceType="{uri}"/>\
 </rdf:RDF></x:xmpmeta><?xpacket end="r"?>"""
-
-_FOUND = re.compile(rb"DigitalSourceType[^<]{0,40}?" + re.escape(_VOCABULARY.encode()) + rb"(\w{1,60})")
 
 
 class SourceType(StrEnum):
@@ -52,12 +48,3 @@ def save_options(image_format: str, source: SourceType) -> dict[str, Any]:
         chunks.add_itxt(_PNG_KEYWORD, xmp_packet(source).decode())
         return {"pnginfo": chunks}
     return {"xmp": xmp_packet(source)}
-
-
-def read_source(data: bytes) -> SourceType | None:
-    """The mark in a picture's bytes; None when it has none, or one that is not ours."""
-    with Image.open(BytesIO(data)) as image:
-        packet: object = image.info.get("xmp") or image.info.get(_PNG_KEYWORD) or b""
-    found = _FOUND.search(packet.encode() if isinstance(packet, str) else bytes(packet))  # type: ignore[arg-type]
-    known = {source.value.encode(): source for source in SourceType}
-    return known.get(found.group(1)) if found else None

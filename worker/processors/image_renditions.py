@@ -56,7 +56,7 @@ def image_renditions(platforms: PlatformTable) -> JobType[CutAgain, MorePictures
 
     return JobType(
         kind="image-renditions",
-        queue="image-generation",
+        queue="image-renditions",  # of its own: what is free and takes a second need not wait for generations
         args=create_model("CutAgain", __base__=CutAgain, platforms=(platforms_of(platforms), ...)),
         result=MorePictures,
         run=run,

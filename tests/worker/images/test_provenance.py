@@ -10,10 +10,11 @@ from xml.etree import ElementTree as ET
 import pytest
 from PIL import Image
 
+from tests.worker.images.marks import read_source
 from tests.worker.images.pictures import PLAIN, decoded, encoded, master, ramp
 from worker.images.decode import decode
 from worker.images.fit import Fit
-from worker.images.provenance import SourceType, read_source, save_options, xmp_packet
+from worker.images.provenance import SourceType, save_options, xmp_packet
 from worker.images.render import encode, render, thumbnail
 
 if TYPE_CHECKING:

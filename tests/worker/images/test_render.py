@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from snapasset.errors import BadPicture
+from tests.worker.images.marks import read_source
 from tests.worker.images.pictures import PLAIN, decoded, encoded, master, noise, pixels, ramp
 from worker.images.fit import Fit
 from worker.images.planning import Size, kept
 from worker.images.platforms import PLATFORMS, Platform
 from worker.images.pool import PixelPool
-from worker.images.provenance import SourceType, read_source
+from worker.images.provenance import SourceType
 from worker.images.render import Renderer, encode, render, thumbnail
 
 if TYPE_CHECKING:

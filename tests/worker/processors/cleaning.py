@@ -15,7 +15,7 @@ from snapasset.records.files import FileRow
 from snapasset.records.steps import FinishStep, StartStep
 from snapasset.settings import Settings
 from snapasset.storage.local import LocalStorage
-from tests.contracts.record_backends import Look
+from tests.contracts.record_backends import Do, Look
 from tests.contracts.record_jobs import FAULT, a_job, claimed
 from tests.worker.engine import Clock, engine
 from worker.processors.file_cleanup import file_cleanup
@@ -34,8 +34,8 @@ HOUR = 3_600_000
 DAY = 24 * HOUR
 ANNA, BEN = "session:anna", "session:ben"
 NOTHING: Body = {
-    "files": 0, "bytes": 0, "generations": 0, "orphans": 0, "missing": 0, "leftovers": 0, "jobs": 0,
-    "alreadyGone": 0, "failures": 0, "failed": [],
+    "files": 0, "bytes": 0, "generations": 0, "orphans": 0, "missing": 0, "lostMasters": 0, "leftovers": 0,
+    "jobs": 0, "alreadyGone": 0, "failures": 0, "failed": [],
 }  # fmt: skip
 
 
@@ -62,9 +62,9 @@ class Shelf(LocalStorage):
         self._there()
         return await super().find(key)
 
-    async def list(self, prefix: str = "") -> AsyncIterator[StoredFile]:
+    async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[StoredFile]:
         self._there(not self.unlisted)
-        async for file in super().list(prefix):
+        async for file in super().list(prefix, after=after):
             yield file
 
     async def check(self) -> None:
@@ -131,6 +131,11 @@ class Room:
 
     def pass_time(self, millis: int) -> None:
         self.clock.now += millis
+
+    async def forget(self, *jobs: Job) -> None:
+        """Have jobs gone from the record, as if they had ended long ago: nothing names what they made any more."""
+        for job in jobs:
+            await self.e.record.write(Do("DELETE FROM jobs WHERE id = $1", (job.id,)))
 
     async def lose(self, key: str) -> None:
         """Have a file vanish behind the record's back."""

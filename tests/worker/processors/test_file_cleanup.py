@@ -140,6 +140,17 @@ async def test_a_row_whose_file_is_gone_is_removed_and_counted(tmp_path: Path) -
         assert await r.names() == {"b"}
 
 
+async def test_a_masters_row_is_never_removed_only_reported(tmp_path: Path) -> None:
+    async with room(tmp_path) as r:
+        await r.job("completed", "master", "a", "b", generation="g")
+        for name in ("master", "a"):
+            await r.lose(await r.key_of(name))
+        assert await r.clean("temp-files", dryRun=True) == went(missing=1, lostMasters=1)
+        assert await r.clean("temp-files") == went(missing=1, lostMasters=1)
+        assert await r.clean("temp-files") == went(lostMasters=1)
+        assert await r.recorded() == {await r.key_of("master"), await r.key_of("b")}
+
+
 async def test_a_storage_that_shows_nothing_may_not_be_mounted(tmp_path: Path) -> None:
     async with room(tmp_path) as r:
         await r.job("completed", "a", generation="g")
@@ -165,11 +176,11 @@ async def test_a_storage_that_cannot_be_listed_has_lost_nothing(tmp_path: Path) 
 
 async def test_a_rendition_that_was_replaced_goes_and_the_newest_stays(tmp_path: Path) -> None:
     async with room(tmp_path) as r:
-        await r.job("completed", "master", "a", "b", generation="g")
+        first = await r.job("completed", "master", "a", "b", generation="g")
         r.pass_time(1)
-        await r.job("completed", "master", "a", generation="g", adds=True)
+        second = await r.job("completed", "master", "a", generation="g", adds=True)
         r.pass_time(1)
-        await r.job("completed", "a", generation="g", adds=True)
+        await r.forget(first, second, await r.job("completed", "a", generation="g", adds=True))
         newest = await r.key_of("a")
         assert await r.clean("temp-files") == NOTHING
         r.pass_time(DAY - 1)
@@ -179,11 +190,34 @@ async def test_a_rendition_that_was_replaced_goes_and_the_newest_stays(tmp_path:
         assert len(await r.stored()) == 4
 
 
+async def test_what_the_result_of_a_job_names_stays_as_long_as_the_job(tmp_path: Path) -> None:
+    async with room(tmp_path) as r:
+        first = await r.job("completed", "a", generation="g")
+        r.pass_time(1)
+        await r.job("completed", "a", generation="g", adds=True)
+        r.pass_time(30 * DAY)
+        for owner in ("system", ANNA):
+            assert await r.clean("temp-files", owner=owner, olderThanDays=0) == NOTHING
+        await r.forget(first)
+        assert await r.clean("temp-files", owner=ANNA, olderThanDays=0) == went(files=1, bytes=10)
+
+
+@pytest.mark.parametrize("asked", [{}, {"olderThanDays": 0}])
+async def test_what_was_replaced_stays_as_long_as_its_address_may_open_it(tmp_path: Path, asked: Body) -> None:
+    async with room(tmp_path, file_url_seconds=3 * DAY // 1000) as r:
+        await r.forget(await r.job("completed", "a", generation="g"))
+        await r.job("completed", "a", generation="g", adds=True)
+        r.pass_time(3 * DAY - 1)
+        assert await r.clean("temp-files", **asked) == NOTHING
+        r.pass_time(1)
+        assert await r.clean("temp-files", **asked) == went(files=1, bytes=10)
+
+
 @pytest.mark.parametrize("owner", ["system", ANNA])
 async def test_where_the_newest_is_missing_the_one_before_it_stays(tmp_path: Path, owner: str) -> None:
     async with room(tmp_path) as r:
         for _ in range(3):
-            await r.job("completed", "a", generation="g", adds=bool(await r.generations()))
+            await r.forget(await r.job("completed", "a", generation="g", adds=bool(await r.generations())))
             r.pass_time(1)
         await r.lose(await r.key_of("a"))
         r.pass_time(DAY)
@@ -233,7 +267,7 @@ async def clutter(r: Room) -> None:
     r.half_written("picture", age=2 * DAY)
     for owner in (ANNA, BEN):
         name = owner.partition(":")[2]
-        await r.job("completed", "master", "a", "b", "c", generation=f"{name}-well", owner=owner)
+        await r.forget(await r.job("completed", "master", "a", "b", "c", generation=f"{name}-well", owner=owner))
         await r.job("failed", "master", "a", "b", generation=f"{name}-badly", owner=owner)
         r.pass_time(1)
         await r.job("completed", "a", "b", generation=f"{name}-well", owner=owner, adds=True)

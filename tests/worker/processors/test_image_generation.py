@@ -13,9 +13,10 @@ from snapasset.event import FINAL
 from snapasset.job import Status
 from snapasset.settings import Settings
 from tests.worker.engine import OWNER, Body, Engine, engine, within
+from tests.worker.images.marks import read_source
 from tests.worker.processors.pictures import MASTER, SMALL, Studio, wanted
 from worker.images.platforms import PLATFORMS
-from worker.images.provenance import SourceType, read_source
+from worker.images.provenance import SourceType
 from worker.processors import catalogue
 from worker.processors.image_generation import image_generation
 from worker.providers import ImageType
@@ -204,6 +205,6 @@ def test_the_product_lists_its_kinds_and_none_that_are_for_tests():
     listed = {one.kind: (one.queue, one.attempts, one.generation) for one in catalogue(Settings())}
     assert listed == {
         "image-generation": ("image-generation", 3, "new"),
-        "image-renditions": ("image-generation", 3, "existing"),
+        "image-renditions": ("image-renditions", 3, "existing"),
         "file-cleanup": ("file-cleanup", 3, None),
     }

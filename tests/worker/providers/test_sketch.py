@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.worker.images.marks import read_source
 from tests.worker.images.pictures import decoded, pixels
 from worker.images import badge
 from worker.images.pool import PixelPool
-from worker.images.provenance import SourceType, read_source
+from worker.images.provenance import SourceType
 from worker.providers import ImageRequest, ImageType
 from worker.providers.sketch import SketchProvider
 from worker.providers.sketch.lights import LIGHTS

@@ -11,7 +11,7 @@ from worker.providers.sketch.canvas import Canvas, Stencil, enlarge, smooth
 from worker.providers.sketch.chance import Chance
 from worker.providers.sketch.easel import Easel
 from worker.providers.sketch.lights import LIGHTS
-from worker.providers.sketch.noise import cloud_field, ridge_line, wave_line
+from worker.providers.sketch.noise import cloud_field, wave_line
 from worker.providers.sketch.palette import Mood, Palette, srgb
 from worker.providers.sketch.terrain import from_afar, paint_terrain
 from worker.providers.sketch.water import paint_water
@@ -108,7 +108,7 @@ def test_noise_of_any_shape_stays_about_its_middle(width: int, height: int, octa
     assert -0.25 < field.min() <= field.max() < 1.25
 
 
-@pytest.mark.parametrize("line", [wave_line, ridge_line])
+@pytest.mark.parametrize("line", [wave_line])
 def test_lines_are_irregular_and_bounded(line: type):
     values = line(Chance(b"x"), 500, 6.0, 4)  # type: ignore[call-arg]
     assert values.shape == (500,)

@@ -2,7 +2,8 @@
 
 It goes through sweeps, one for each sort of thing, page by page. Each page is found in one step and removed in the next,
 so what was found is written down before any of it goes: a job that is interrupted in the middle of a page does that page
-again, and what it finds gone it counts as gone already. Nothing is counted twice, and nothing is left out.
+again, and what was there when it was found and is gone now, this job has removed. Nothing is counted twice, and nothing is
+left out.
 
 A session's cleanup touches only what is its own. Orphans, left-overs, rows without files and jobs are the system's.
 """
@@ -84,10 +85,14 @@ class _Cleanup:
             now=now,
             lost_before=now - round(min(lost_days, _LONGEST_DAYS) * DAY_MS),
             unused_seconds=max(3600.0, min(1.0 if days is None else days, _LONGEST_DAYS) * DAY_MS / 1000),
+            replaced_seconds=settings.file_url_seconds,
             takes_lost=args.type != "temp-files",
         )
+        # An earlier attempt may have been interrupted in the first step that this one has to do itself, and in no other.
+        self._interrupted = job.fence > 1 and not args.dry_run
 
     async def run(self) -> CleanedUp:
+        await self._room.check()
         args = self._context.args
         total = Tally()
         sweeps = list(self._file_sweeps())
@@ -111,6 +116,7 @@ class _Cleanup:
 
     async def _job_sweeps(self) -> list[Sweep]:
         async def look(_step: Step) -> Kinds:
+            self._interrupted = False
             return Kinds(kinds=tuple(await self._room.ended_kinds()))
 
         kept = await self._context.step("jobs", look, output=Kinds, span=(90.0, 90.0))
@@ -131,7 +137,8 @@ class _Cleanup:
 
     async def _page(self, sweep: Sweep, number: int, found: Found | None, span: tuple[float, float]) -> Page:
         async def work(step: Step) -> Page:
-            removed = Tally() if found is None else await sweep.remove(found, step.tick)
+            again, self._interrupted = self._interrupted, False
+            removed = Tally() if found is None else await sweep.remove(found, step.tick, again=again)
             return Page(removed=removed, found=await sweep.find("" if found is None else found.after))
 
         return await self._context.step(f"{sweep.name}:{number}", work, output=Page, span=span)

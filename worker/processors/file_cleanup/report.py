@@ -15,10 +15,11 @@ FAILED_SHOWN: Final = 100
 class FileCleanup(Wire):
     """What to clean up.
 
-    Of `temp-files`: half-written and nameless files, rows whose file is gone, renditions that newer ones have replaced;
-    of `failed-generations`: the pictures of generations that failed or were cancelled; `all`: both, and jobs that ended
-    long ago. `older_than_days` counts from when the job is run; without it, each has an age of its own. A dry run
-    removes nothing and reports what it would.
+    Of `temp-files`: half-written and nameless files, rows whose file is gone, renditions that newer ones have replaced
+    and no job names any more; of `failed-generations`: the pictures of generations that failed or were cancelled; `all`:
+    both, and jobs that ended long ago. `olderThanDays` counts from when the job is run; without it, each has an age of its
+    own. Half-written and nameless files stay for an hour at the least, replaced ones as long as their addresses open
+    them, whatever it says. A dry run removes nothing and reports what it would.
     """
 
     type: Literal["temp-files", "failed-generations", "all"]
@@ -35,10 +36,10 @@ class Tally(Wire):
         generations: generations removed from the record, all their files being gone.
         orphans: how many of `files` no row of the record named.
         missing: rows removed from the record because their file was gone already.
-        leftovers: half-written files removed; not among `files`.
+        lost_masters: masters whose file is gone. Their rows stay: nothing but the file itself makes up for it.
+        leftovers: half-written files removed, and empty folders; not among `files`.
         jobs: ended jobs removed, each with its events and steps.
-        already_gone: things that were found and that somebody else, or this job before it was interrupted, had removed
-            when their turn came.
+        already_gone: things that were found and that somebody else had removed when their turn came.
         failures: how many files could not be removed.
         failed: the keys of those, the first hundred.
     """
@@ -48,6 +49,7 @@ class Tally(Wire):
     generations: int = 0
     orphans: int = 0
     missing: int = 0
+    lost_masters: int = 0
     leftovers: int = 0
     jobs: int = 0
     already_gone: int = 0
@@ -62,6 +64,7 @@ class Tally(Wire):
             generations=self.generations + other.generations,
             orphans=self.orphans + other.orphans,
             missing=self.missing + other.missing,
+            lost_masters=self.lost_masters + other.lost_masters,
             leftovers=self.leftovers + other.leftovers,
             jobs=self.jobs + other.jobs,
             already_gone=self.already_gone + other.already_gone,
@@ -79,11 +82,13 @@ class CleanedUp(Tally):
 
 
 class FoundFile(Wire):
-    """A stored file, or a row that names one; without `id` it has no row."""
+    """A stored file, or a row that names one; without `id` it has no row. `gone`: it was not stored when it was found."""
 
     key: str
     size: int
     id: str = ""
+    master: bool = False
+    gone: bool = False
 
 
 class FoundGeneration(Wire):

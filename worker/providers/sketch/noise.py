@@ -46,20 +46,6 @@ def wave_line(chance: Chance, length: int, lumps: float, octaves: int, gain: flo
     return line / total
 
 
-def ridge_line(chance: Chance, length: int, lumps: float, octaves: int, gain: float = 0.5) -> Field:
-    """A line with sharp peaks and round valleys, 0 to 1; the fine octaves are strong on the heights only."""
-    line, weight = np.zeros(length, dtype=np.float32), np.ones(length, dtype=np.float32)
-    strength, total = 1.0, 0.0
-    for octave in range(octaves):
-        bare = _octave(chance, str(octave), length, lumps * 2.1**octave)
-        sharp = np.square(1 - np.abs(2 * bare - 1))
-        line += sharp * weight * strength
-        total += strength
-        weight = (sharp * 1.6).clip(0.25, 1)
-        strength *= gain
-    return line / total
-
-
 def _octave(chance: Chance, label: str, length: int, lumps: float) -> Field:
     knots = chance.many(label, math.ceil(lumps) + 3)
     at = np.linspace(0.5, 0.5 + lumps, length, dtype=np.float32)

@@ -1,0 +1,291 @@
+"""The record in a PostgreSQL database: for any number of processes on any number of hosts.
+
+One writer task per process carries out what is waiting inside one transaction and commits once, so the trips to the server
+and its disk are shared by the batch, and a batch grows just when the server is slow or far away. Readers have connections
+of their own, made when they are first needed. A connection that is lost is made anew by the next who needs it.
+
+Things that look odd and are meant:
+  1. A batch is carried out in rounds. The changes of a round touch nothing in common (`Write.touches`) and take turns; a
+     change that touches what another one of the round does, or does not say what it touches, begins the next round.
+  2. There are no savepoints: a batch that failed is rolled back and replayed one by one, and of those each that another
+     process crossed (the same key, a deadlock) is run again.
+  3. A COMMIT whose answer was lost is asked for by the transaction's id: changes that were made are never told as failed
+     when the server can be reached again at once. Those that told no event leave no id; all of them may be sent again.
+  4. A lock that could not be had fails the whole batch: a wait each would keep the last of them waiting for minutes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+from snapasset.database import Database, Read, Write
+from snapasset.database.postgres_connection import (
+    FAILURES,
+    LOCK_MS,
+    connect,
+    crossed,
+    migrate,
+    named,
+    refusal,
+    settings_for,
+    unavailable,
+    was_committed,
+)
+from snapasset.database.postgres_line import Line
+from snapasset.database.postgres_transaction import OperationRaised, Running, Transaction
+from snapasset.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from snapasset.database import Steps
+    from snapasset.database.postgres_connection import Driver
+    from snapasset.event import Event
+
+T = TypeVar("T")
+
+BATCH: Final = 256
+"""Most operations in one commit: bounds how long the first of them waits for the last."""
+
+_TRIES: Final = 5
+"""How often a change is run that other processes cross each time."""
+
+
+class _Call(NamedTuple):
+    operation: Write[Any] | Read[Any]
+    future: asyncio.Future[Any]
+
+
+class _Answer(NamedTuple):
+    call: _Call
+    value: Any
+    error: BaseException | None
+
+
+class _Nothing(Write[None]):
+    """Changes nothing; answered once all that was handed in before it has been."""
+
+    def steps(self) -> Steps[None]:
+        yield from ()
+
+
+class PostgresDatabase(Database):
+    """The record at `url`, in the schema `snapasset`. Uses at most one connection for changes and `readers` for questions.
+
+    `more_settings` are set in each transaction besides its own.
+    """
+
+    def __init__(
+        self, url: str, *, readers: int = 3, lock_ms: int = LOCK_MS, more_settings: Callable[[], Mapping[str, str]] = dict[str, str]
+    ) -> None:
+        super().__init__()
+        self.name = "PostgreSQL"
+        self._url = url
+        self._lock_ms = lock_ms
+        self._more_settings = more_settings
+        self._reader_count = readers
+        self._types: dict[str, list[str]] = {}
+        self._changes: deque[_Call] = deque()
+        self._questions: asyncio.Queue[_Call | None] = asyncio.Queue()
+        self._handed_in = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._is_open = False
+        self._closing = False
+
+    async def open(self) -> None:
+        try:
+            driver = await connect(self._url)
+            try:
+                self._record_id = await migrate(driver, self._settings())
+            finally:
+                driver.terminate()
+        except (*FAILURES, ValueError) as error:
+            raise refusal(error) from None  # the driver's own words may quote the address
+        self._tasks = [asyncio.create_task(self._write_on(), name="record-writer")]
+        for _ in range(self._reader_count):
+            self._tasks.append(asyncio.create_task(self._read_on(), name="record-reader"))
+        self._is_open = True
+
+    async def close(self) -> None:
+        if not self._is_open:
+            return
+        self._is_open = False
+        # Once this has been answered, what callers have left behind has been handed in to be undone.
+        last: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._put(_Nothing(), last)
+        await asyncio.gather(last, return_exceptions=True)
+        self._closing = True
+        self._handed_in.set()
+        for _ in range(self._reader_count):
+            self._questions.put_nowait(None)
+        await asyncio.gather(*self._tasks)
+
+    async def write(self, change: Write[T]) -> T:
+        answer: asyncio.Future[T] = self._future()
+        self._put(change, answer)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            # Cancelled between the answer and the moment the caller would have got it.
+            if not answer.cancelled() and answer.exception() is None:
+                self._undo(change, answer.result())
+            raise
+
+    async def read(self, question: Read[T]) -> T:
+        answer: asyncio.Future[T] = self._future()
+        self._questions.put_nowait(_Call(question, answer))
+        return await answer
+
+    def _settings(self) -> dict[str, str]:
+        return {**settings_for(self._lock_ms), **self._more_settings()}
+
+    def _future(self) -> asyncio.Future[Any]:
+        if not self._is_open:
+            raise DatabaseUnavailable("The database is closed.")
+        return asyncio.get_running_loop().create_future()
+
+    def _put(self, change: Write[T], answer: asyncio.Future[T]) -> None:
+        self._changes.append(_Call(change, answer))
+        self._handed_in.set()
+
+    def _deliver(self, answers: Sequence[_Answer], events: Sequence[Event]) -> None:
+        if events:
+            self._tell(events)
+        for (operation, future), value, error in answers:
+            if not future.done():
+                if error is None:
+                    future.set_result(value)
+                else:
+                    future.set_exception(error)
+            elif error is None and isinstance(operation, Write):
+                self._undo(operation, value)
+
+    def _undo(self, change: Write[T], answer: T) -> None:
+        undo = change.abandoned(answer)
+        if undo is not None:
+            future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            future.add_done_callback(lambda done: done.exception())  # nobody else asks, and asyncio would complain
+            self._put(undo, future)
+
+    # --- the writer
+
+    async def _write_on(self) -> None:
+        line = Line(self._url)
+        while self._changes or not self._closing:
+            if not self._changes:
+                self._handed_in.clear()
+                await self._handed_in.wait()
+            await asyncio.sleep(0)  # those who were just answered hand in what they want next
+            batch: list[_Call] = []
+            while self._changes and len(batch) < BATCH:
+                call = self._changes.popleft()
+                if not call.future.cancelled():
+                    batch.append(call)
+            if batch:
+                await self._commit_all(line, batch)
+        await line.close()
+
+    async def _commit_all(self, line: Line, batch: Sequence[_Call]) -> None:
+        left: deque[tuple[Sequence[_Call], int]] = deque([(batch, 1)])
+        while left:
+            calls, tries = left.popleft()
+            try:
+                self._deliver(*(await self._commit(line, calls)))
+            except OperationRaised as spoilt:
+                if len(calls) == 1:
+                    self._deliver([_Answer(calls[0], None, spoilt.error)], ())
+                else:
+                    left.extend(([call], 1) for call in calls)
+            except Exception as error:  # noqa: BLE001  whatever it is belongs to the callers, and the task goes on
+                if isinstance(error, DatabaseUnavailable):
+                    # A server that is away stays away for all: they fail now, not each after a wait of its own.
+                    calls = [*calls, *(call for more, _ in left for call in more)]
+                    left.clear()
+                    self._deliver([_Answer(call, None, error) for call in calls], ())
+                elif len(calls) > 1:
+                    left.extend(([call], 1) for call in calls)
+                elif crossed(error) and tries < _TRIES:
+                    left.appendleft((calls, tries + 1))
+                else:
+                    self._deliver([_Answer(calls[0], None, named(error, lost=False))], ())
+
+    async def _commit(self, line: Line, calls: Sequence[_Call]) -> tuple[list[_Answer], list[Event]]:
+        """Carry out these changes in one transaction. Raises `OperationRaised`, `DatabaseUnavailable` or a bug's error."""
+        try:
+            driver = await line.begin("READ COMMITTED", self._settings())
+        except FAILURES as error:
+            line.drop()
+            raise unavailable(error) from error
+        transaction = Transaction(driver, self._types)
+        try:
+            finished = await self._carry_out(transaction, calls)
+            await transaction.store_events()
+        except OperationRaised:
+            await line.roll_back(driver)
+            raise
+        except BaseException as error:
+            lost = await line.roll_back(driver)
+            meant = named(error, lost=lost)
+            if crossed(error) or meant is error:
+                raise
+            raise meant from error
+        try:
+            await line.end(driver, "COMMIT")
+        except FAILURES as error:
+            line.drop()
+            if transaction.xid is None or not await was_committed(self._url, transaction.xid):
+                raise unavailable(error) from error
+        answers = [_Answer(call, one.answer, one.error) for call, one in zip(calls, finished, strict=True)]
+        return answers, transaction.events
+
+    async def _carry_out(self, transaction: Transaction, calls: Sequence[_Call]) -> list[Running]:
+        names = [call.operation.touches() or () for call in calls if isinstance(call.operation, Write)]
+        if sum(map(len, names)) > 1:
+            await transaction.lock({name for some in names for name in some})
+        finished: list[Running] = []
+        for some in _rounds(calls):
+            finished += await transaction.run([call.operation for call in some])
+        return finished
+
+    # --- the readers
+
+    async def _read_on(self) -> None:
+        line = Line(self._url)
+        while (call := await self._questions.get()) is not None:
+            if not call.future.cancelled():
+                self._deliver([await self._answer(line, call)], ())
+        await line.close()
+
+    async def _answer(self, line: Line, call: _Call) -> _Answer:
+        driver: Driver | None = None
+        try:
+            driver = await line.begin("REPEATABLE READ READ ONLY", self._settings())
+            [done] = await Transaction(driver, self._types).run([call.operation])
+            await line.end(driver, "COMMIT")
+        except Exception as error:  # noqa: BLE001  whatever it raised belongs to its caller
+            if driver is None:
+                line.drop()
+            lost = driver is None or await line.roll_back(driver)
+            return _Answer(call, None, named(error, lost=lost) if isinstance(error, FAILURES) else error)
+        return _Answer(call, done.answer, done.error)
+
+
+def _rounds(calls: Sequence[_Call]) -> Iterator[list[_Call]]:
+    """The calls in their order, cut wherever one must see what those before it have done."""
+    current: list[_Call] = []
+    touched: set[str] = set()
+    for call in calls:
+        names = call.operation.touches() if isinstance(call.operation, Write) else None
+        if current and (names is None or not touched.isdisjoint(names)):
+            yield current
+            current, touched = [], set()
+        current.append(call)
+        if names is None:
+            yield current
+            current = []
+        else:
+            touched |= names
+    if current:
+        yield current

@@ -1,0 +1,173 @@
+"""Operations inside one PostgreSQL transaction: several at once, turn by turn, with what they say alike said once.
+
+A trip to the server costs more than most statements. So the operations of a round take turns: each is asked for its next
+statement, those of one text go to the server together, and each gets its own rows back. Events wait until the end, or until
+a statement looks at them, and are stored with one INSERT, in the order in which they were told.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from snapasset.database import Statement, Together
+from snapasset.event import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from asyncpg import Record
+
+    from snapasset.database import Read, Row, Write
+    from snapasset.database.postgres_connection import Driver
+
+_INSERT_EVENTS: Final = (
+    "WITH told AS (INSERT INTO job_events (job_id, seq, type, body, at) "
+    "SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[])) "
+    "SELECT CAST(pg_current_xact_id() AS text)"
+)
+_LOCK_JOBS: Final = "SELECT 1 FROM jobs WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
+_FIRST_FREE: Final = re.compile(r"id = \((SELECT .+?) LIMIT 1 (FOR UPDATE SKIP LOCKED)\)")
+_PARAMETER: Final = re.compile(r"\$(\d+)")
+
+
+class OperationRaised(Exception):
+    """An operation raised `error` after it had changed something: its transaction is spoilt."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+
+class Running:
+    """One operation on its way: the statement it waits for, and in the end what it answered or raised."""
+
+    __slots__ = ("_changed", "_events", "_steps", "answer", "error", "statement")
+
+    def __init__(self, operation: Write[Any] | Read[Any], events: list[Event]) -> None:
+        self._steps = operation.steps()
+        self._events = events
+        self._changed = False
+        self.statement: Statement | None = None
+        self.answer: Any = None
+        self.error: BaseException | None = None
+        self._go_on(None)
+
+    def give(self, rows: list[Row]) -> None:
+        """Hand it the rows of its statement. Raises `OperationRaised`."""
+        assert self.statement is not None
+        sql = self.statement.sql
+        self._changed |= not sql.startswith("SELECT") and (bool(rows) or " RETURNING " not in sql)
+        self._go_on(rows)
+
+    def _go_on(self, rows: list[Row] | None) -> None:
+        self.statement = None
+        try:
+            step = next(self._steps) if rows is None else self._steps.send(rows)
+            while isinstance(step, Event):
+                self._events.append(step)
+                self._changed = True
+                step = self._steps.send([])
+        except StopIteration as stop:
+            self.answer = stop.value
+        except BaseException as error:
+            if self._changed:
+                raise OperationRaised(error) from error
+            self.error = error
+        else:
+            self.statement = step
+
+
+class Transaction:
+    """What is done between BEGIN and COMMIT on one connection. `events` are those told so far."""
+
+    def __init__(self, driver: Driver, parameter_types: dict[str, list[str]]) -> None:
+        self._driver = driver
+        self._types = parameter_types
+        self._stored = 0
+        self.events: list[Event] = []
+        self.xid: str | None = None
+        """Names this transaction once its events are stored; None while it has none."""
+
+    async def run(self, operations: Sequence[Write[Any] | Read[Any]]) -> list[Running]:
+        """Carry out operations that do not touch each other. Raises `OperationRaised`, or the driver's errors."""
+        everyone = [Running(operation, self.events) for operation in operations]
+        while True:
+            groups: dict[object, list[Running]] = {}
+            for one in everyone:
+                if one.statement is not None:
+                    sql, params, together = one.statement
+                    alike = (sql, params) if together is Together.TAKES else sql
+                    groups.setdefault(alike, []).append(one)
+            if not groups:
+                return everyone
+            for group in groups.values():
+                statements = [one.statement for one in group if one.statement is not None]
+                for one, rows in zip(group, await self._execute(statements), strict=True):
+                    one.give(rows)
+
+    async def lock(self, names: Iterable[str]) -> None:
+        """Lock the jobs among these, in the order of their ids: two processes that want the same ones never wait crosswise."""
+        await self._driver.fetch(_LOCK_JOBS, list(names))
+
+    async def store_events(self) -> None:
+        """Store the events told since the last time."""
+        fresh = self.events[self._stored :]
+        if fresh:
+            ((self.xid,),) = await self._driver.fetch(_INSERT_EVENTS, *map(list, zip(*fresh, strict=True)))
+            self._stored = len(self.events)
+
+    async def _execute(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        """The rows of each of these statements, which have one text."""
+        sql, params, together = statements[0]
+        if "job_events" in sql:
+            await self.store_events()
+        if len(statements) == 1:
+            return [[tuple(row) for row in await self._driver.fetch(sql, *params)]]
+        if together is Together.TAKES:
+            return await self._take(sql, params, len(statements))
+        if together is Together.ROWS:
+            return await self._as_one(sql, [statement.params for statement in statements])
+        return await self._one_after_another(sql, [statement.params for statement in statements])
+
+    async def _take(self, sql: str, params: Row, count: int) -> list[list[Row]]:
+        # An array, not IN: the planner may carry out the subquery of an IN more than once, and then it takes more.
+        many, changed = _FIRST_FREE.subn(rf"id = ANY(ARRAY(\1 LIMIT {count} \2))", sql)
+        assert changed == 1, "a statement of this kind takes the first free row"
+        taken = [[tuple(row)] for row in await self._driver.fetch(many, *params)]
+        return taken + [[] for _ in range(count - len(taken))]
+
+    async def _as_one(self, sql: str, all_params: Sequence[Row]) -> list[list[Row]]:
+        types = self._types.get(sql)
+        if types is None:
+            prepared = await self._driver.prepare(sql, name="")
+            types = self._types[sql] = [one.name for one in prepared.get_parameters()]
+        update, where = _PARAMETER.sub(r"given.p\1", sql).split(" WHERE ", 1)
+        arrays = ", ".join(f"${number}::{name}[]" for number, name in enumerate(types, 1))
+        names = ", ".join(f"p{number}" for number in range(1, 1 + len(types)))
+        returning = ", given.place" if " RETURNING " in where else ""
+        rows = await self._driver.fetch(
+            f"{update} FROM unnest({arrays}) WITH ORDINALITY AS given({names}, place) WHERE {where}{returning}",
+            *map(list, zip(*all_params, strict=True)),
+        )
+        return _by_place(rows, len(all_params))
+
+    async def _one_after_another(self, sql: str, all_params: Sequence[Row]) -> list[list[Row]]:
+        """In one trip; what each returns is told apart by one more column."""
+        width = len(all_params[0])
+        if sql.startswith("SELECT"):
+            sql = f"SELECT asked.*, ${width + 1}::bigint FROM ({sql}) AS asked"  # noqa: S608
+        elif " RETURNING " in sql:
+            sql = f"{sql}, ${width + 1}::bigint"
+        else:
+            await self._driver.executemany(sql, all_params)
+            return [[] for _ in all_params]
+        rows = await self._driver.fetchmany(sql, [(*params, place) for place, params in enumerate(all_params, 1)])
+        return _by_place(rows, len(all_params))
+
+
+def _by_place(rows: Iterable[Record], count: int) -> list[list[Row]]:
+    answers: list[list[Row]] = [[] for _ in range(count)]
+    for row in rows:
+        answers[row[-1] - 1].append(tuple(row)[:-1])
+    return answers

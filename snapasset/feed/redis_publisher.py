@@ -1,0 +1,111 @@
+"""What this process has to say to the others: gathered for each job, sent in batches, and never waited for.
+
+Invariant: saying something takes no time and no more than a bounded memory, whatever becomes of Redis. What cannot be
+sent is kept, as one range of seqs for each job; ticks that are late are forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, Final
+
+from pydantic_core import to_json
+
+from snapasset.event import Event
+from snapasset.queue.redis_address import FAILURES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from redis.asyncio import Redis
+
+    from snapasset.event import News
+
+JOBS_KEPT: Final = 10_000
+"""Most jobs of which something waits to be said; beyond it the oldest is forgotten, and readers elsewhere sweep."""
+
+_JOBS_AT_ONCE: Final = 500
+_SHORTEST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 1.0
+
+
+class Publisher:
+    """`run` does the work, as long as it runs."""
+
+    def __init__(self, client: Redis, sender: str, channel: Callable[[str], str]) -> None:
+        """`sender` tells the others who speaks; `channel` names that of a job."""
+        self._client = client
+        self._sender = sender
+        self._channel = channel
+        self._waiting: dict[str, _Saying] = {}
+        self._something = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """Of how many jobs something waits to be said."""
+        return len(self._waiting)
+
+    def say(self, news: News) -> None:
+        """Have it sent soon."""
+        saying = self._waiting.get(news.job_id)
+        if saying is None:
+            if len(self._waiting) == JOBS_KEPT:
+                del self._waiting[next(iter(self._waiting))]
+            saying = self._waiting[news.job_id] = _Saying()
+            self._something.set()
+        if isinstance(news, Event):
+            saying.add(news.seq, news.seq)
+            saying.tick = None  # it is older than this event
+        else:
+            saying.tick = news.body
+
+    async def run(self) -> None:
+        """Send for ever."""
+        pause = _SHORTEST_PAUSE
+        while True:
+            if not self._waiting:
+                self._something.clear()
+                await self._something.wait()
+            batch = {job_id: self._waiting.pop(job_id) for job_id in list(self._waiting)[:_JOBS_AT_ONCE]}
+            try:
+                await self._send(batch)
+            except FAILURES:
+                self._keep(batch)
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  spreads the processes
+                pause = min(_LONGEST_PAUSE, pause * 2)
+            else:
+                pause = _SHORTEST_PAUSE
+
+    async def _send(self, batch: dict[str, _Saying]) -> None:
+        async with self._client.pipeline(transaction=False) as pipe:
+            for job_id, saying in batch.items():
+                message = to_json([self._sender, saying.low, saying.high, saying.tick])
+                pipe.publish(self._channel(job_id), message)  # pyright: ignore[reportUnknownMemberType]
+            await pipe.execute()
+
+    def _keep(self, batch: dict[str, _Saying]) -> None:
+        """Put back what was not sent, below what has been said since."""
+        for job_id, saying in batch.items():
+            saying.tick = None
+            if not saying.high:
+                continue
+            newer = self._waiting.get(job_id)
+            if newer is not None:
+                newer.add(saying.low, saying.high)
+            elif len(self._waiting) < JOBS_KEPT:
+                self._waiting[job_id] = saying
+
+
+class _Saying:
+    """What is to be said about one job: that there are events from `low` to `high` (0: none), and the newest tick."""
+
+    __slots__ = ("high", "low", "tick")
+
+    def __init__(self) -> None:
+        self.low = self.high = 0
+        self.tick: str | None = None
+
+    def add(self, low: int, high: int) -> None:
+        self.low = min(low, self.low or low)
+        self.high = max(high, self.high)

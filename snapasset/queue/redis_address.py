@@ -1,0 +1,183 @@
+"""Where Redis is, how this program talks to it, and whether it can be used.
+
+Three manners of talking, one client each; a client is never shared between them, because what suits one harms another:
+
+ - *patient*, for a worker that has something to say: it says it again for some ten seconds, and survives a restart.
+ - *idle*, for a worker that waits for a ring: it fails at once, and whoever waits pauses by its own rule.
+ - *hasty*, for the API: a ring is a convenience, and no caller waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import unquote, urlsplit
+
+from redis import exceptions
+from redis.asyncio import Redis
+from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+
+from snapasset.errors import BadConfiguration, QueueUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+FAILURES: Final = (exceptions.RedisError, OSError, TimeoutError)
+"""Whatever it means that Redis did not do what it was asked for."""
+
+READ_SECONDS: Final = 10.0
+"""Longest a patient or idle client waits for an answer; whoever blocks in Redis must ask for clearly less."""
+
+_HASTY_SECONDS: Final = 0.5
+_PROBE_SECONDS: Final = 2.0
+_PROBE_TTL: Final = 60
+
+_REFUSALS: Final[tuple[tuple[type[Exception], str], ...]] = (
+    # The first that fits; NOAUTH and WRONGPASS are both kinds of ConnectionError in redis-py.
+    (exceptions.AuthenticationError, "Redis refuses the user name or password (REDIS_URL or REDIS_PASSWORD)"),
+    (exceptions.NoPermissionError, "Redis does not let this user write (REDIS_URL)"),
+    (exceptions.BusyLoadingError, "Redis is loading its data"),
+    (exceptions.OutOfMemoryError, "Redis is out of memory"),
+    (exceptions.ReadOnlyError, "Redis is a read-only replica"),
+    (exceptions.MaxConnectionsError, "Redis takes no more connections"),
+    (exceptions.TimeoutError, "Redis does not answer in time"),
+    (exceptions.ConnectionError, "Redis cannot be reached"),
+)
+
+
+@dataclass(frozen=True)
+class RedisAddress:
+    """One Redis server, as configured. Its `repr` shows no password."""
+
+    host: str = "127.0.0.1"
+    port: int = 6379
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    database: int = 0
+    tls: bool = False
+    """With verification of certificate and host name, always."""
+    ca_file: Path | None = None
+    """Certificates to trust instead of the system's."""
+    socket: str | None = None
+    """Path of a Unix socket; host, port and TLS are not used then."""
+
+    @classmethod
+    def from_url(cls, url: str, *, ca_file: Path | None = None) -> RedisAddress:
+        """Read `redis[s]://[user][:password]@host[:port][/database]` or `unix:///path[?db=n]`.
+
+        Raises `BadConfiguration`, which names REDIS_URL and never shows it.
+        """
+        try:
+            parts = urlsplit(url)
+            username, password = (unquote(text) if text else None for text in (parts.username, parts.password))
+            if parts.scheme == "unix" and parts.path:
+                return cls(username=username, password=password, socket=unquote(parts.path))
+            database = int(parts.path.strip("/") or 0)
+            if parts.scheme not in ("redis", "rediss") or not parts.hostname or database < 0:
+                raise ValueError
+            return cls(
+                host=parts.hostname,
+                port=parts.port or 6379,
+                username=username,
+                password=password,
+                database=database,
+                tls=parts.scheme == "rediss",
+                ca_file=ca_file,
+            )
+        except ValueError:
+            raise BadConfiguration(
+                "REDIS_URL is not of the form redis://[user:password@]host[:port][/number], rediss:// or unix:///path."
+            ) from None
+
+    def patient(self) -> Redis:
+        """A client that tries twelve times more, with growing pauses of at most a second."""
+        return self._client(
+            Retry(ExponentialWithJitterBackoff(cap=1, base=0.05), 12),
+            connect_seconds=2.0,
+            read_seconds=READ_SECONDS,
+            ping_seconds=5,
+        )
+
+    def idle(self) -> Redis:
+        """A client for commands that block; it does not try again."""
+        return self._client(Retry(NoBackoff(), 0), connect_seconds=2.0, read_seconds=READ_SECONDS)
+
+    def hasty(self) -> Redis:
+        """A client that tries once more, at once, and waits for nothing long."""
+        return self._client(Retry(NoBackoff(), 1), connect_seconds=0.3, read_seconds=_HASTY_SECONDS)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Connection]:
+        """A single connection, open as long as the block runs: nothing reconnects it behind its user's back.
+
+        Raises redis-py's `ConnectionError` or `TimeoutError`.
+        """
+        kind = UnixDomainSocketConnection if self.socket else SSLConnection if self.tls else Connection
+        made = cast(
+            "Connection", cast("Any", kind)(**self._where(), **_manners(Retry(NoBackoff(), 0), 2.0, READ_SECONDS))
+        )
+        try:
+            await made.connect()
+            yield made
+        finally:
+            await made.disconnect(nowait=True)
+
+    async def probe(self, prefix: str, seconds: float = _PROBE_SECONDS) -> None:
+        """Write a little; return when Redis took it. Raises `QueueUnavailable` with the reason, within `seconds`.
+
+        A ping would be answered by a server that is full, or a replica, and takes no ring.
+        """
+        client = self._client(Retry(NoBackoff(), 0), connect_seconds=seconds, read_seconds=seconds)
+        try:
+            async with asyncio.timeout(seconds):
+                await client.set(f"{prefix}:probe", b"1", ex=_PROBE_TTL)
+        except TimeoutError:
+            raise QueueUnavailable("Redis does not answer in time.") from None
+        except (exceptions.RedisError, OSError) as error:
+            raise QueueUnavailable(f"{reason(error)}.") from error
+        finally:
+            await client.aclose()
+
+    def _where(self) -> dict[str, Any]:
+        login = {"username": self.username, "password": self.password, "db": self.database}
+        if self.socket:
+            return {"path": self.socket, **login}
+        where: dict[str, Any] = {"host": self.host, "port": self.port, "socket_keepalive": True, **login}
+        if self.tls:
+            where |= {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
+            where |= {"ssl_ca_certs": str(self.ca_file)} if self.ca_file else {}
+        return where
+
+    def _client(self, retry: Retry, *, connect_seconds: float, read_seconds: float, ping_seconds: int = 0) -> Redis:
+        where = self._where()
+        if self.socket:
+            where["unix_socket_path"] = where.pop("path")
+        return Redis(
+            ssl=self.tls and not self.socket,
+            health_check_interval=ping_seconds,
+            **where,
+            **_manners(retry, connect_seconds, read_seconds),
+        )
+
+
+def _manners(retry: Retry, connect_seconds: float, read_seconds: float) -> dict[str, Any]:
+    return {
+        "retry": retry,
+        "retry_on_error": [exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError],
+        "socket_connect_timeout": connect_seconds,
+        "socket_timeout": read_seconds,
+    }
+
+
+def reason(error: Exception) -> str:
+    """Why Redis could not be used, as words for a log or a person: never with an address, a password or a key."""
+    for kind, words in _REFUSALS:
+        if isinstance(error, kind):
+            return words
+    word = str(error).split(" ", 1)[0]  # Redis's own codes: MISCONF, NOREPLICAS, CLUSTERDOWN
+    return f"Redis refuses to write ({word})" if word.isupper() and word.isalpha() else "Redis cannot be used"

@@ -1,0 +1,117 @@
+"""A TCP proxy between a client and a server, which does to the connection what networks do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+CHUNK = 65_536
+
+
+class Proxy:
+    """Listens on `port`; what it does with bytes can be changed at any time and holds for open connections too.
+
+    Bytes that come while a direction is shut wait, in the proxy and then at the sender, and go on when it opens.
+    """
+
+    def __init__(self, port: int) -> None:
+        """`port`: where the server listens on this machine."""
+        self.port = 0
+        self.delay = 0.0
+        """Seconds that each chunk is held up, in each direction."""
+        self._target = port
+        self._listener: asyncio.Server | None = None
+        self._links: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._there, self._back = asyncio.Event(), asyncio.Event()
+        self._there.set()
+        self._back.set()
+
+    async def open(self) -> None:
+        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+        self.reset()
+        for link in self._links:
+            link.cancel()
+        await asyncio.gather(*self._links, return_exceptions=True)
+
+    def let_through(self) -> None:
+        """Undo whatever was done."""
+        self.delay = 0.0
+        self._there.set()
+        self._back.set()
+
+    def swallow(self) -> None:
+        """A black hole: connections open and stay open, nothing arrives anywhere."""
+        self._there.clear()
+        self._back.clear()
+
+    def swallow_answers(self) -> None:
+        """Half open: the server gets everything, its answers do not come back."""
+        self._back.clear()
+
+    def reset(self) -> None:
+        """Reset every open connection, on both sides; new ones are served."""
+        for writer in self._writers:
+            sock = writer.get_extra_info("socket")
+            with contextlib.suppress(OSError):  # it has gone by itself
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link = asyncio.current_task()
+        assert link is not None
+        self._links.add(link)
+        link.add_done_callback(self._links.discard)
+        self._writers.add(writer)
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            self._hang_up(writer)
+            return
+        self._writers.add(far_writer)
+        there = asyncio.create_task(self._carry(reader, far_writer, self._there))
+        back = asyncio.create_task(self._carry(far_reader, writer, self._back))
+        try:
+            await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (there, back):
+                task.cancel()
+            await asyncio.gather(there, back, return_exceptions=True)
+            self._hang_up(writer)
+            self._hang_up(far_writer)
+
+    def _hang_up(self, writer: asyncio.StreamWriter) -> None:
+        self._writers.discard(writer)
+        writer.transport.abort()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_open: asyncio.Event) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := await reader.read(CHUNK):
+                if self.delay:
+                    await asyncio.sleep(self.delay)
+                await is_open.wait()
+                writer.write(chunk)
+                await writer.drain()
+
+
+@asynccontextmanager
+async def proxied(port: int) -> AsyncGenerator[Proxy]:
+    """A proxy in front of `port` as long as the block runs."""
+    proxy = Proxy(port)
+    await proxy.open()
+    try:
+        yield proxy
+    finally:
+        await proxy.close()
