@@ -21,6 +21,7 @@ from snapasset.client import JobClient
 from snapasset.database.choose import choose_database
 from snapasset.reconciler import Reconciler
 from snapasset.storage import Storage
+from snapasset.storage.belonging import see_that_it_belongs
 from snapasset.storage.local import LocalStorage
 from snapasset.switch import Switch
 from worker import processors
@@ -29,6 +30,7 @@ from worker.images.render import Renderer
 from worker.masters import Masters
 from worker.providers import ImageProvider
 from worker.providers.sketch import SketchProvider
+from worker.removals import Removals
 from worker.runner import Runner
 from worker.storeroom import Storeroom
 
@@ -81,6 +83,8 @@ async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue)
 
     storage = LocalStorage(settings.data_dir / "files")
     stack.push_async_callback(storage.close)
+    await see_that_it_belongs(storage, database)
+    storeroom = Storeroom(database, storage)
     pool = await stack.enter_async_context(PixelPool())
     provider = SketchProvider(pool)
     stack.push_async_callback(provider.close)
@@ -97,7 +101,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue)
             Storage: storage,
             Renderer: Renderer(pool),
             Masters: Masters(database),
-            Storeroom: Storeroom(database, storage),
+            Storeroom: storeroom,
         },
         settings=settings,
     )
@@ -111,6 +115,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue)
     stack.push_async_callback(drain)
     await runner.start()
     await stack.enter_async_context(_kept_up(Reconciler(database, switch, settings).run))
+    await stack.enter_async_context(_kept_up(Removals(storeroom).run))
     return State(
         settings=settings,
         catalogue=catalogue,

@@ -76,7 +76,10 @@ async def render(request: Request[State]) -> Response:
 
 
 async def remove(request: Request[State]) -> Response:
-    """DELETE /api/generations/{generation_id}: 204, and its pictures are gone for good; 409 while a job works on it."""
+    """DELETE /api/generations/{generation_id}: 204, and its pictures are gone for good; 409 while a job works on it.
+
+    202 when the storage does not let them go: nobody sees them any more, and they are removed as soon as it does.
+    """
     state = request.state
     identity = identify_or_nobody(request)
     generation_id: str = request.path_params["generation_id"]
@@ -84,10 +87,10 @@ async def remove(request: Request[State]) -> Response:
     try:
         await state["storage"].delete(keys)
     except StorageUnavailable as error:
-        # Nobody can see it any more; the daily clean-up removes what is left.
         log.warning("pictures are removed later", extra={"generationId": generation_id, "error": error.detail})
-    else:
-        await state["database"].write(Forget(generation_id))
+        body = json.dumps({"generationId": generation_id, "status": "removing"})
+        return Response(body, HTTPStatus.ACCEPTED, _NO_STORE, _JSON)
+    await state["database"].write(Forget(generation_id))
     return Response(status_code=HTTPStatus.NO_CONTENT, headers=_NO_STORE)
 
 

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from server.state import Stage
 from snapasset import __version__
-from snapasset.errors import Unavailable
+from snapasset.errors import StorageQuotaExceeded, Unavailable
 from snapasset.records.jobs import CountByQueue
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ _NONE: Final = {"waiting": 0, "active": 0, "delayed": 0, "blocked": 0}
 async def overview(request: Request[State]) -> Response:
     """GET /health: ok; degraded, when jobs are taken but not all will succeed now; down (503), when none is taken."""
     state = request.state
-    counts, stored = await asyncio.gather(_count(state), _ask(state["storage"].check(), state))
-    status = "down" if counts is None else "ok" if stored else "degraded"
+    counts, stored = await asyncio.gather(_count(state), _look_into_storage(state))
+    status = "down" if counts is None else "ok" if stored == _word(well=True) else "degraded"
     body = {
         "status": status,
         "uptime": round(state["life"].uptime, 1),
@@ -46,7 +46,7 @@ async def overview(request: Request[State]) -> Response:
         "mode": state["switch"].mode,
         "services": {
             "database": {"status": _word(counts is not None), "name": state["database"].name},
-            "storage": {"status": _word(stored), "name": state["storage"].name},
+            "storage": {"status": stored, "name": state["storage"].name},
             "redis": {"status": "not configured"},
             "queues": _queues(state, counts or {}),
         },
@@ -77,6 +77,21 @@ async def _count(state: State) -> Counts | None:
         counts.update(await state["database"].read(CountByQueue()))
 
     return counts if await _ask(count(), state) else None
+
+
+async def _look_into_storage(state: State) -> str:
+    """How the storage is: ok, down, or full when nothing else is wrong with it."""
+    full = False
+
+    async def look() -> None:
+        nonlocal full
+        try:
+            await state["storage"].check()
+        except StorageQuotaExceeded:
+            full = True
+
+    well = await _ask(look(), state)
+    return "full" if full else _word(well)
 
 
 async def _ask(question: Awaitable[None], state: State) -> bool:

@@ -71,6 +71,13 @@ class Generation(Wire):
     links: GenerationLinks
 
 
+class Removal(Wire):
+    """A generation that nobody sees any more, and whose pictures are removed as soon as the storage lets them go."""
+
+    generation_id: Id
+    status: Literal["removing"]
+
+
 class GenerationList(Wire):
     """Generations, newest first. `nextCursor` asks for the page after this one; null on the last."""
 

@@ -64,9 +64,9 @@ class Kinds(Wire):
 
 
 class ServiceHealth(Wire):
-    """One part of the service."""
+    """One part of the service. full: the storage takes no more pictures, and is well otherwise."""
 
-    status: Literal["ok", "down", "not configured"]
+    status: Literal["ok", "full", "down", "not configured"]
     name: Maybe[str]
 
 

@@ -50,7 +50,11 @@ def gallery_operations() -> Paths:
                 "deleteGeneration",
                 "Generations",
                 "Remove a generation's pictures for good",
-                {"204": {"description": "They are gone."}, **refusals(*CHANGING, "not_found", "conflict")},
+                {
+                    "202": answer("Nobody sees them any more; the storage is away, and they go later.", ref("Removal")),
+                    "204": {"description": "They are gone."},
+                    **refusals(*CHANGING, "not_found", "conflict"),
+                },
                 ("GenerationId",),
                 security=OWNER,
             ),

@@ -34,6 +34,7 @@ _MODELS: Final[tuple[type[Wire], ...]] = (
     events.SnapshotEvent,
     events.ResumedEvent,
     gallery.GenerationList,
+    gallery.Removal,
     service.Overview,
     service.Kinds,
     service.Health,

@@ -78,12 +78,17 @@ class PostgresDatabase(Database):
     """
 
     def __init__(
-        self, url: str, *, readers: int = 3, lock_ms: int = LOCK_MS, more_settings: Callable[[], Mapping[str, str]] = dict[str, str]
+        self,
+        url: str,
+        *,
+        readers: int = 3,
+        lock_ms: int = LOCK_MS,
+        more_settings: Callable[[], Mapping[str, str]] = dict[str, str],
     ) -> None:
         super().__init__()
         self.name = "PostgreSQL"
         self._url = url
-        self._lock_ms = lock_ms
+        self.lock_ms = lock_ms
         self._more_settings = more_settings
         self._reader_count = readers
         self._types: dict[str, list[str]] = {}
@@ -139,7 +144,7 @@ class PostgresDatabase(Database):
         return await answer
 
     def _settings(self) -> dict[str, str]:
-        return {**settings_for(self._lock_ms), **self._more_settings()}
+        return {**settings_for(self.lock_ms), **self._more_settings()}
 
     def _future(self) -> asyncio.Future[Any]:
         if not self._is_open:

@@ -169,5 +169,7 @@ class Transaction:
 def _by_place(rows: Iterable[Record], count: int) -> list[list[Row]]:
     answers: list[list[Row]] = [[] for _ in range(count)]
     for row in rows:
-        answers[row[-1] - 1].append(tuple(row)[:-1])
+        values: Row = tuple(row)
+        place: int = values[-1]
+        answers[place - 1].append(values[:-1])
     return answers

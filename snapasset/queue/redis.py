@@ -114,7 +114,7 @@ class RedisRings(SweptQueue):
         job_id = await cast("Any", idle).blmove(self._queued, self._active, seconds, "LEFT", "RIGHT")
         if job_id is None:
             return None
-        job = await self._get_job_by_id(job_id)
+        job = self._read(await self.redis.get(job_id))
         if job is None:
             await self._drop(job_id)
         return job

@@ -17,7 +17,13 @@ from urllib.parse import unquote, urlsplit
 
 from redis import exceptions
 from redis.asyncio import Redis
-from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.connection import (
+    AbstractConnection,
+    Connection,
+    ConnectionPool,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 
@@ -117,10 +123,7 @@ class RedisAddress:
 
         Raises redis-py's `ConnectionError` or `TimeoutError`.
         """
-        kind = UnixDomainSocketConnection if self.socket else SSLConnection if self.tls else Connection
-        made = cast(
-            "Connection", cast("Any", kind)(**self._where(), **_manners(Retry(NoBackoff(), 0), 2.0, READ_SECONDS))
-        )
+        made = cast("Connection", self._kind(**self._words(Retry(NoBackoff(), 0), 2.0, READ_SECONDS)))
         try:
             await made.connect()
             yield made
@@ -143,35 +146,55 @@ class RedisAddress:
         finally:
             await client.aclose()
 
-    def _where(self) -> dict[str, Any]:
-        login = {"username": self.username, "password": self.password, "db": self.database}
+    @property
+    def _kind(self) -> Any:
+        return _SocketConnection if self.socket else _TlsConnection if self.tls else _TcpConnection
+
+    def _words(self, retry: Retry, connect_seconds: float, read_seconds: float) -> dict[str, Any]:
+        words: dict[str, Any] = {"username": self.username, "password": self.password, "db": self.database}
+        words |= {"retry": retry, "socket_connect_timeout": connect_seconds, "socket_timeout": read_seconds}
+        words["retry_on_error"] = [exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError]
         if self.socket:
-            return {"path": self.socket, **login}
-        where: dict[str, Any] = {"host": self.host, "port": self.port, "socket_keepalive": True, **login}
+            return words | {"path": self.socket}
+        words |= {"host": self.host, "port": self.port, "socket_keepalive": True}
         if self.tls:
-            where |= {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
-            where |= {"ssl_ca_certs": str(self.ca_file)} if self.ca_file else {}
-        return where
+            words |= {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
+            words |= {"ssl_ca_certs": str(self.ca_file)} if self.ca_file else {}
+        return words
 
     def _client(self, retry: Retry, *, connect_seconds: float, read_seconds: float, ping_seconds: int = 0) -> Redis:
-        where = self._where()
-        if self.socket:
-            where["unix_socket_path"] = where.pop("path")
-        return Redis(
-            ssl=self.tls and not self.socket,
-            health_check_interval=ping_seconds,
-            **where,
-            **_manners(retry, connect_seconds, read_seconds),
-        )
+        words = self._words(retry, connect_seconds, read_seconds)
+        pool = ConnectionPool(self._kind, health_check_interval=ping_seconds, **words)
+        return cast("Any", Redis).from_pool(pool)
 
 
-def _manners(retry: Retry, connect_seconds: float, read_seconds: float) -> dict[str, Any]:
-    return {
-        "retry": retry,
-        "retry_on_error": [exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError],
-        "socket_connect_timeout": connect_seconds,
-        "socket_timeout": read_seconds,
-    }
+class _Cancellable(AbstractConnection):
+    """A connection on which being cancelled is never overheard.
+
+    redis-py sends by `asyncio.wait_for`, and before Python 3.12 that forgets a cancellation which comes just as it is
+    done: a worker that is told to stop would wait for the next ring, and its process for ever.
+    """
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        before = task.cancelling()
+        await super().send_packed_command(command, check_health)
+        if task.cancelling() > before:
+            await self.disconnect(nowait=True)  # nobody will read the answer
+            raise asyncio.CancelledError
+
+
+class _TcpConnection(_Cancellable, Connection):
+    pass
+
+
+class _TlsConnection(_Cancellable, SSLConnection):
+    pass
+
+
+class _SocketConnection(_Cancellable, UnixDomainSocketConnection):
+    pass
 
 
 def reason(error: Exception) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from saq.queue.redis import PubSubMultiplexer
 
@@ -40,7 +40,7 @@ class CalmMultiplexer(PubSubMultiplexer):
                 await asyncio.sleep(_AFTER_FAILURE_SECONDS)
 
     async def close(self) -> None:
-        daemon = self._daemon_task
+        daemon = cast("asyncio.Task[None] | None", self._daemon_task)  # pyright: ignore[reportUnknownMemberType]
         await super().close()
         if daemon is not None:
             await asyncio.wait([daemon])

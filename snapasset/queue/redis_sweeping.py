@@ -26,7 +26,10 @@ _LOOK_SECONDS: Final = 0.2
 _TAKEN: Final = """
 if not redis.call('SET', KEYS[1], 1, 'NX', 'EX', ARGV[1]) then return {} end
 local taken = {}
-for i, id in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do taken[i] = {id, redis.call('GET', id)} end
+for i, id in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do
+    local payload = redis.pcall('GET', id)
+    taken[i] = {id, type(payload) == 'string' and payload}
+end
 return {redis.call('TIME')[1], taken}
 """
 
@@ -60,7 +63,11 @@ class SweptQueue(RedisQueue):
         return list(swept)
 
     def _read(self, payload: bytes | None) -> Job | None:
-        return self.deserialize(payload)  # pyright: ignore[reportUnknownMemberType]
+        """The job that was stored; None when there is none, or what is there is none: anybody may write to Redis."""
+        try:
+            return self.deserialize(payload)  # pyright: ignore[reportUnknownMemberType]
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
 
     async def _find_stuck(self, lock: int) -> dict[str, Job | None]:
         """Rings that were taken and lead nowhere, by id; None for one of which only the id is left."""
@@ -107,7 +114,7 @@ class SweptQueue(RedisQueue):
             await self.finish(job, Status.ABORTED, error=self.swept_error_message)
 
     async def _drop(self, job_id: bytes) -> None:
-        """Forget a ring of which Redis has lost all but the id."""
+        """Forget a ring of which nothing is left but the id."""
         async with self.redis.pipeline(transaction=True) as pipe:
             pipe.lrem(self._active, 0, cast("str", job_id))
             pipe.zrem(self._incomplete, job_id)

@@ -16,6 +16,7 @@ from snapasset.database import Statement
 from snapasset.database.postgres import PostgresDatabase
 from snapasset.database.postgres_connection import SCHEMA
 from snapasset.records.transfer import TABLES
+from tests.contracts.conftest import wait_until
 from tests.contracts.record_backends import WAIT, Pause, Record
 from tests.servers.postgres import aside, shared_server
 
@@ -33,6 +34,7 @@ _CLOCK = (
     "RETURN CAST(current_setting('snapasset.now') AS bigint)"
 )
 _EMPTY = f"TRUNCATE {', '.join(f'{SCHEMA}.{table.name}' for table in TABLES)} RESTART IDENTITY"
+_WAITS = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = $1"
 _STRANGERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()"
 
 
@@ -93,11 +95,10 @@ class PostgresPause(Pause):
         yield Statement("SELECT pg_advisory_xact_lock($1)", (self._key,))
 
     async def reached(self) -> None:
-        async with asyncio.timeout(WAIT):
-            while not bystander().ask(
-                "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = $1", self._key
-            ):
-                await asyncio.sleep(0.005)
+        async def is_there() -> object:
+            return bystander().ask(_WAITS, self._key)
+
+        await wait_until(is_there, WAIT)
 
     def go_on(self) -> None:
         bystander().ask("SELECT pg_advisory_unlock($1)", self._key)
@@ -115,7 +116,11 @@ class PostgresRecord(Record):
         return shared_server().url("record")
 
     def unopened(self) -> PostgresDatabase:
-        return PostgresDatabase(self.url, more_settings=lambda: {"snapasset.now": str(self.clock.now)})
+        return PostgresDatabase(self.url, more_settings=self.settings)
+
+    def settings(self) -> dict[str, str]:
+        """What each transaction must be begun with, for its clock to stand where the test's does."""
+        return {"snapasset.now": str(self.clock.now)}
 
     def glimpse(self, sql: str, *params: object) -> list[Row]:
         return bystander().ask(sql, *params)
@@ -123,13 +128,22 @@ class PostgresRecord(Record):
     @asynccontextmanager
     async def occupied(self, database: Database) -> AsyncGenerator[None]:
         assert isinstance(database, PostgresDatabase)
-        usual, database._lock_ms = database._lock_ms, 400
+        usual, database.lock_ms = database.lock_ms, 400
         bystander().do(f"BEGIN; LOCK TABLE {SCHEMA}.jobs IN EXCLUSIVE MODE")
         try:
             yield
         finally:
             bystander().do("ROLLBACK")
-            database._lock_ms = usual
+            database.lock_ms = usual
 
     def pause(self) -> PostgresPause:
         return PostgresPause()
+
+
+def fresh_database() -> str:
+    """The address of a new database with nothing in it; it goes with the server."""
+    name = f"fresh_{next(_locks)}"
+    founder = Bystander(shared_server().url())
+    founder.do(f"CREATE DATABASE {name}")
+    founder.close()
+    return shared_server().url(name)

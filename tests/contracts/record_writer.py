@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from snapasset.database.postgres import PostgresDatabase
 from snapasset.database.sqlite import SqliteDatabase
 from snapasset.job import new_id
 from snapasset.records.claims import Claim
@@ -20,6 +21,7 @@ from snapasset.records.endings import Complete
 from snapasset.records.submission import Submit
 
 if TYPE_CHECKING:
+    from snapasset.database import Database
     from snapasset.job import Job
 
 
@@ -28,7 +30,7 @@ def say(job: Job | None) -> None:
         os.write(1, f"{job.id} {job.seq} {job.status}\n".encode())
 
 
-async def write_on(database: SqliteDatabase) -> None:
+async def write_on(database: Database) -> None:
     while True:
         say(await database.write(Submit(new_id(), "draw", "pictures", "anna", '"' + "x" * 300 + '"', 0, 3)))
         job = await database.write(Claim("pictures", ("draw",), "writer"))
@@ -38,7 +40,8 @@ async def write_on(database: SqliteDatabase) -> None:
 
 
 async def main() -> None:
-    database = SqliteDatabase(Path(sys.argv[1]))
+    where = sys.argv[1]
+    database = PostgresDatabase(where) if where.startswith("postgresql:") else SqliteDatabase(Path(where))
     await database.open()
     await asyncio.gather(*(write_on(database) for _ in range(8)))
 

@@ -29,7 +29,7 @@ async def record(tmp_path: Path) -> AsyncIterator[SqliteRecord]:
     await opened.close()
 
 
-async def write_and_die(path: Path, lines: int) -> list[tuple[str, int, str]]:
+async def write_and_die(path: Path | str, lines: int) -> list[tuple[str, int, str]]:
     """Run a writer until it has said so many lines, and kill it. Returns all that it said."""
     writer = await asyncio.create_subprocess_exec(
         sys.executable, str(WRITER), str(path), stdout=asyncio.subprocess.PIPE

@@ -156,11 +156,10 @@ class TestList:
         await asyncio.gather(*(put(storage, key, data=b"") for key in keys))
         assert await keys_of(storage) == sorted(keys)
 
-
     async def test_it_can_be_read_on_from_any_key(self, storage: Storage) -> None:
-        keys = sorted(["a", "a!/x", "a-b", "a/b", "a/c/d", "a/c/e", "a/d", "a0", "ab/c", "b", "é/x"])
+        keys = sorted(["a!/x", "a-b", "a/b", "a/c/d", "a/c/e", "a/d", "a0", "ab/c", "b", "é/x"])
         await put(storage, *keys)
-        for after in ("", *keys, "a/", "a/c/", "a/c/d/", "a/c0", "a~", "A", "ÿ", "zz"):
+        for after in ("", *keys, "a", "a/", "a/c/", "a/c/d/", "a/c0", "a~", "A", "ÿ", "zz"):
             assert [file.key async for file in storage.list(after=after)] == [key for key in keys if key > after], after
             beyond = [key for key in keys if key > after and key.startswith("a/c")]
             assert [file.key async for file in storage.list("a/c", after=after)] == beyond, after

@@ -20,7 +20,7 @@ import pytest
 
 from snapasset.errors import FileMissing, InvalidInput, StorageFailed, StorageQuotaExceeded, StorageUnavailable
 from snapasset.storage import Leftovers
-from snapasset.storage.local import LocalStorage
+from snapasset.storage.local import LEAST_ROOM, LocalStorage
 from tests.contracts.conftest import wait_until
 from tests.contracts.test_storage import BYTES, keys_of, put
 
@@ -142,6 +142,17 @@ class FailingDisk(LocalStorage):
         raise OSError(self._number, os.strerror(self._number))
 
 
+class SmallDisk(LocalStorage):
+    """A disk with so much room left, in bytes."""
+
+    def __init__(self, root: Path, room: int) -> None:
+        super().__init__(root)
+        self._left = room
+
+    def _room(self) -> int:
+        return self._left
+
+
 class VanishingFolders(LocalStorage):
     """Folders that somebody else removes as empty, right after they were made, as long as that may happen."""
 
@@ -184,6 +195,8 @@ class TestFailures:
                 await failing.put(key, BYTES, "image/png")
             assert type(caught.value) is expected
             assert str(root) not in caught.value.detail
+        with pytest.raises(StorageFailed):
+            await failing.put("generations/1/new", BYTES, "image/png")
         await failing.close()
         assert names_in(root) == ["a", "a/old"]
         assert await storage.get("a/old") == b"old"
@@ -203,6 +216,93 @@ class TestFailures:
         )
         assert outcome.communicate(timeout=20)[0].split() == [b"storage_quota_exceeded"]
         assert names_in(root) == ["small"]
+
+    async def test_empty_folders_are_left_overs_but_for_those_in_the_root(
+        self, root: Path, storage: LocalStorage
+    ) -> None:
+        await put(storage, "g/1/a")
+        for name in ("g/2/empty", "g/3", "lost+found", "g/young"):
+            (root / name).mkdir(parents=True)
+            if name != "g/young":
+                os.utime(root / name, (1, 1))
+        (root / "g/4").mkdir()
+        (root / "g/4/.a.png.0011aabb.part").write_bytes(b"half")
+        os.utime(root / "g/4/.a.png.0011aabb.part", (1, 1))
+        assert await storage.count_leftovers() == 3
+        assert await storage.remove_leftovers() == 3
+        assert names_in(root) == ["g", "g/1", "g/1/a", "g/young", "lost+found"]
+        assert await storage.count_leftovers() == 0
+
+    async def test_left_overs_are_found_under_a_relative_root(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        storage = LocalStorage(Path("files"))
+        await put(storage, "g/a")
+        _in_the_way(Path("files/g/.a.png.0011aabb.part"))
+        assert await storage.remove_leftovers(older_than=-60) == 1
+        assert names_in(Path("files")) == ["g", "g/a"]
+        await storage.close()
+
+    async def test_a_list_does_not_look_at_what_comes_before(self, root: Path, storage: LocalStorage) -> None:
+        await put(storage, "a/1", "b/1", "b/2", "c/1")
+        outcome = _in_a_process(
+            """
+            import sys
+            looked_into = []
+            sys.addaudithook(lambda name, args: name == "os.scandir" and looked_into.append(Path(args[0]).name))
+            listed = [file.key async for file in storage.list(after="b/1")]
+            print(*listed, *looked_into)
+            """,
+            root,
+        )
+        assert outcome.communicate(timeout=20)[0].split() == [b"b/2", b"c/1", b"files", b"b", b"c"]
+
+    @pytest.mark.parametrize(("room", "full"), [(LEAST_ROOM, False), (LEAST_ROOM - 1, True), (0, True)])
+    async def test_a_disk_with_hardly_any_room_is_full(self, root: Path, room: int, full: bool) -> None:
+        storage = SmallDisk(root, room)
+        with pytest.raises(StorageQuotaExceeded, match=f"{room} bytes") if full else contextlib.nullcontext():
+            await storage.check()
+        await storage.close()
+        assert names_in(root) == []
+
+    async def test_a_limit_of_this_user_makes_it_full_as_well(self, root: Path) -> None:
+        outcome = _in_a_process(
+            """
+            resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
+            try:
+                await storage.check()
+            except StorageQuotaExceeded as error:
+                print(error.code)
+            """,
+            root,
+        )
+        assert outcome.communicate(timeout=20)[0].split() == [b"storage_quota_exceeded"]
+        assert names_in(root) == []
+
+    async def test_what_cannot_be_removed_is_unavailable(self, root: Path, storage: LocalStorage) -> None:
+        """A folder that this user may not write to, as on a disk that was mounted to be read only."""
+        await put(storage, "g/a")
+        for folder in (root, root / "g"):
+            folder.chmod(0o555)
+        outcome = _in_a_process(
+            f"""
+            os.chdir({str(root)!r})  # the folders above are for their owner only
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            from snapasset.errors import StorageUnavailable
+            for done in (lambda: LocalStorage(Path(".")).delete(["g/a"]), LocalStorage(Path(".")).check):
+                try:
+                    await done()
+                except StorageUnavailable as error:
+                    print(error.code)
+            """,
+            root,
+        )
+        assert outcome.communicate(timeout=20)[0].split() == [b"storage_unavailable"] * 2
+        for folder in (root, root / "g"):
+            folder.chmod(0o755)
+        assert await keys_of(storage) == ["g/a"]
 
     async def test_a_folder_that_is_no_folder_is_unavailable(self, root: Path, storage: LocalStorage) -> None:
         _in_the_way(root)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.flows.person import Person
-from tests.flows.process import hosting
-from tests.flows.waiting import awaited
+from tests.flows.process import hosting, launch
+from tests.flows.waiting import PATIENCE, awaited
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(60)
 
 ADMIN = "an admin's token of thirty-two characters or more"
+MARK = ".snapasset-record"
 NOTHING: dict[str, Any] = {
     "files": 0, "bytes": 0, "generations": 0, "orphans": 0, "missing": 0, "lostMasters": 0, "leftovers": 0,
     "jobs": 0, "alreadyGone": 0, "failures": 0, "failed": [],
@@ -83,7 +84,7 @@ async def test_a_cleanup_reports_what_has_gone(host: Host, http: httpx.AsyncClie
     assert not orphan.parent.exists()
     assert not (server.data_dir / "files" / "generations" / generations[1]).exists()
     assert rows(server.data_dir, "SELECT id FROM generations") == [(generations[0],)]
-    stored = {str(path.relative_to(server.data_dir / "files")) for path in _files(server.data_dir)}
+    stored = {str(path.relative_to(server.data_dir / "files")) for path in _files(server.data_dir)} - {MARK}
     assert stored == {key for (key,) in rows(server.data_dir, "SELECT key FROM files")}
     assert await cleaned(admin, type="all", olderThanDays=0) == {
         **NOTHING, "type": "all", "dryRun": False, "olderThanDays": 0
@@ -135,6 +136,53 @@ async def test_the_daily_cleanup_fires_by_itself_and_is_no_session_s(host: Host,
     assert server.wait() == 0
     again = host.start(cleanup_cron="off")
     assert rows(again.data_dir, "SELECT id FROM schedules") == []
+
+
+async def test_a_storage_that_is_not_mounted_costs_no_picture(host: Host, http: httpx.AsyncClient) -> None:
+    server = host.start(admin_token=ADMIN, retry_base_seconds=0)
+    admin = Person(http, server)
+    admin.headers = {"authorization": f"Bearer {ADMIN}"}
+    made = await admin.submit("image-generation", {"prompt": "a lake", "platforms": ["linkedin-cover"]})
+    await admin.has(made, "completed")
+    files, away = server.data_dir / "files", server.data_dir / "away"
+    recorded = rows(server.data_dir, "SELECT key FROM files")
+    files.rename(away)
+    files.mkdir()
+    for _ in range(2):
+        health = (await admin.ask("GET", "/health")).json()
+        assert (health["status"], health["services"]["storage"]["status"]) == ("degraded", "down")
+        assert (await admin.ask("GET", "/health/ready")).status_code == 200
+        cleanup = await admin.submit("file-cleanup", {"type": "all", "olderThanDays": 0})
+        assert (await admin.has(cleanup, "failed"))["error"]["code"] == "storage_unavailable"
+    assert list(files.iterdir()) == []
+    server.terminate()
+    assert server.wait() == 0
+    log = server.data_dir / "refused.log"
+    assert launch(log, data_dir=server.data_dir).wait(PATIENCE) == 1
+    assert "is the volume mounted" in log.read_text()
+    assert list(files.iterdir()) == []
+    files.rmdir()
+    away.rename(files)
+    host.start()
+    assert rows(server.data_dir, "SELECT key FROM files") == recorded
+    assert all((files / key).is_file() for (key,) in recorded)
+
+
+async def test_a_removal_that_was_begun_is_finished_without_any_cleanup(host: Host, http: httpx.AsyncClient) -> None:
+    server = host.start(cleanup_cron="off")
+    person = Person(http, server)
+    made = await person.submit("image-generation", {"prompt": "a lake", "platforms": ["linkedin-cover"]})
+    await person.has(made, "completed")
+    server.terminate()
+    assert server.wait() == 0
+    rows(server.data_dir, "UPDATE generations SET condemned_at = 1")
+    again = host.start(cleanup_cron="off")
+
+    async def gone() -> bool:
+        return rows(again.data_dir, "SELECT id FROM generations") == []
+
+    await awaited(gone, "the removal is finished")
+    assert [path.name for path in _files(again.data_dir)] == [MARK]
 
 
 def _files(data_dir: Path) -> list[Path]:

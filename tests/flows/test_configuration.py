@@ -40,6 +40,7 @@ SETTINGS: Final = {
     "no number": Case({"port": "eighty-eighty"}, ("PORT",), "eighty-eighty"),
     "no port": Case({"port": 70_123}, ("PORT",), "70123"),
     "no such mode": Case({"sqlite_synchronous": "sometimes"}, ("SQLITE_SYNCHRONOUS",), "sometimes"),
+    "another database": Case({"database_url": "mysql://me:hunter2@db/record"}, ("DATABASE_URL",), "hunter2"),
     "no jobs": Case({"job_max_concurrency": -7331}, ("JOB_MAX_CONCURRENCY",), "7331"),
     "impatient": Case({"lease_seconds": 4.321}, ("LEASE_SECONDS", "BEAT_SECONDS"), "4.321"),
     "weak secret": Case({"signing_secret": "hunter2-hunter2"}, ("SIGNING_SECRET",), "hunter2"),
@@ -74,6 +75,16 @@ def a_folder_in_its_place(folder: Path) -> Case:
     return Case({"data_dir": folder}, ("snapasset.db",), str(folder), BROKEN)
 
 
+def a_server_that_is_not_there(folder: Path) -> Case:
+    url = "postgresql://me:hunter2@127.0.0.1:1/record"
+    return Case({"data_dir": folder, "database_url": url}, ("DATABASE_URL",), "hunter2", BROKEN)
+
+
+def a_host_that_nobody_knows(folder: Path) -> Case:
+    url = "postgresql://me:hunter2@db.invalid/record"
+    return Case({"data_dir": folder, "database_url": url}, ("DATABASE_URL",), "hunter2", BROKEN)
+
+
 def a_newer_schema(folder: Path) -> Case:
     with closing(sqlite3.connect(folder / "snapasset.db")) as connection:
         connection.execute(
@@ -96,6 +107,7 @@ FOLDERS: Final = {
     made.__name__: made
     for made in (
         a_file, below_a_file, not_to_be_written, no_database, a_folder_in_its_place, a_newer_schema, a_taken_port,
+        a_server_that_is_not_there, a_host_that_nobody_knows,
     )
 }  # fmt: skip
 

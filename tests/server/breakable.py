@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from snapasset.database import Database, Read, Write
-from snapasset.errors import DatabaseUnavailable, StorageUnavailable
+from snapasset.errors import DatabaseUnavailable, StorageQuotaExceeded, StorageUnavailable
 from snapasset.storage.local import LocalStorage
 
 if TYPE_CHECKING:
@@ -47,14 +47,16 @@ class Breakable(Database):
 
 
 class BreakableStorage(LocalStorage):
-    """A storage whose check fails while it is `away`, and hangs while it `hangs`."""
+    """A storage whose check fails while it is `away`, or `full`, and hangs while it `hangs`."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.away = self.hangs = False
+        self.away = self.full = self.hangs = False
 
     async def check(self) -> None:
         if self.away:
             raise StorageUnavailable
+        if self.full:
+            raise StorageQuotaExceeded
         while self.hangs:  # noqa: ASYNC110  a flag reads better in tests than an event
             await asyncio.sleep(0.002)

@@ -11,6 +11,7 @@ from server.state import Stage
 from snapasset import __version__
 from snapasset.records.submission import Submit
 from tests.server.breakable import Breakable, BreakableStorage
+from tests.server.described import Described
 from tests.server.service import GOOD, Service, opened
 
 if TYPE_CHECKING:
@@ -89,11 +90,12 @@ async def test_without_its_database_it_is_down(broken: Broken, how: str) -> None
     assert await broken.ask("/health/ready") == (200, {"status": "ready"})
 
 
-@pytest.mark.parametrize("how", ["away", "hangs"])
-async def test_without_its_storage_it_is_degraded(broken: Broken, how: str) -> None:
+@pytest.mark.parametrize(("how", "word"), [("away", "down"), ("hangs", "down"), ("full", "full")])
+async def test_without_its_storage_it_is_degraded(broken: Broken, how: str, word: str) -> None:
     setattr(broken.storage, how, True)
     status, body = await broken.ask()
-    assert (status, body["status"], body["services"]["storage"]["status"]) == (200, "degraded", "down")
+    assert (status, body["status"], body["services"]["storage"]["status"]) == (200, "degraded", word)
+    Described((await broken.service.http.get("/openapi.json")).json()).check_as("Health", body)
 
 
 async def test_with_all_hanging_the_answer_still_comes(broken: Broken) -> None:

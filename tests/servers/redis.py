@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from snapasset.queue.redis_address import RedisAddress
 from tests.servers.free_port import free_port
@@ -171,9 +173,14 @@ class RedisServer:
 
     def command(self, *words: str) -> Any:
         """Send one command by a connection of its own; blocks the caller, so it must not wait for the caller's loop."""
-        security = {"ssl": True, "ssl_ca_certs": str(self._certificate)} if self._certificate else {}
+        security = {"ssl": True, "ssl_cert_reqs": "none", "ssl_check_hostname": False} if self._certificate else {}
         client = cast("Any", redis.Redis)(
-            port=self.port, host="127.0.0.1", password=self._password, socket_timeout=5, **security
+            port=self.port,
+            host="127.0.0.1",
+            password=self._password,
+            socket_timeout=5,
+            retry=Retry(NoBackoff(), 0),
+            **security,
         )
         try:
             return client.execute_command(*words)

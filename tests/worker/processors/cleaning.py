@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from snapasset.client import SYSTEM
-from snapasset.errors import StorageUnavailable
+from snapasset.errors import StorageQuotaExceeded, StorageUnavailable
 from snapasset.job import new_id
 from snapasset.job_type import Access
 from snapasset.records.endings import Cancel, Complete, Fail
@@ -46,6 +46,7 @@ class Shelf(LocalStorage):
         super().__init__(root)
         self.stuck: set[str] = set()
         self.away = False
+        self.full = False
         self.unlisted = False
         self.deletions: list[frozenset[str]] = []
 
@@ -70,6 +71,8 @@ class Shelf(LocalStorage):
     async def check(self) -> None:
         self._there()
         await super().check()
+        if self.full:
+            raise StorageQuotaExceeded
 
 
 class Room:

@@ -47,6 +47,13 @@ def test_what_makes_no_sense_is_refused(asked: Body) -> None:
         FileCleanup.model_validate(asked)
 
 
+def test_what_it_says_of_itself_is_in_the_words_of_the_api() -> None:
+    told = FileCleanup.model_json_schema()["description"]
+    assert "olderThanDays" in told
+    assert "older_than" not in told
+    assert "an hour at the least" in told
+
+
 async def test_an_age_beyond_all_times_takes_nothing(tmp_path: Path) -> None:
     async with room(tmp_path) as r:
         await r.job("failed", "a", generation="g")

@@ -119,6 +119,60 @@ async def test_an_interrupted_page_is_done_again_and_counted_once(tmp_path: Path
         assert await r.names() == {"x"}
 
 
+async def dies_in(r: Room, step: type, *, then: Callable[[], Awaitable[None]], **asked: Any) -> Body:
+    """The report of a cleanup whose worker dies right before `step`; `then` is done before its page is done again."""
+    job = ""
+
+    async def die() -> None:
+        await r.e.take_away(job)
+        await then()
+        await r.e.upkeep()
+        await asyncio.Event().wait()
+
+    before_first(r, step, die)
+    job = await r.begin(**asked)
+    return await r.report(job)
+
+
+async def test_what_was_gone_when_it_was_found_is_not_counted_by_a_page_done_again(tmp_path: Path) -> None:
+    async with room(tmp_path) as r:
+        await r.job("failed", "a", "b", "c", generation="lost")
+        await r.lose(await r.key_of("a"))
+        r.pass_time(40 * DAY)
+
+        async def nothing() -> None:
+            pass
+
+        for_whole = went(files=2, bytes=20, generations=1, alreadyGone=1)
+        assert await dies_in(r, saving_of("failed-generations:1"), then=nothing) == for_whole
+
+
+async def test_what_others_take_of_a_later_page_was_gone_already(tmp_path: Path) -> None:
+    async with room(tmp_path) as r:
+        await r.job("failed", "a", generation="lost")
+        r.pass_time(40 * DAY)
+        orphan = await r.put("generations/nobodys/orphan", age=2 * DAY)
+
+        async def lose_it_when_it_is_found() -> None:
+            async def lose() -> None:
+                await r.lose(orphan)
+
+            before_first(r, saving_of("strays:0"), lose)
+
+        seen = await dies_in(r, saving_of("failed-generations:1"), then=lose_it_when_it_is_found)
+        assert seen == went(files=1, bytes=10, generations=1, alreadyGone=1)
+
+
+async def test_a_dry_run_that_is_interrupted_has_removed_nothing(tmp_path: Path) -> None:
+    async with room(tmp_path) as r:
+        orphan = await r.put("generations/nobodys/orphan", age=2 * DAY)
+
+        async def lose() -> None:
+            await r.lose(orphan)
+
+        assert await dies_in(r, saving_of("strays:1"), then=lose, dryRun=True) == went(alreadyGone=1)
+
+
 async def test_what_was_gone_between_row_and_row_is_found_by_the_next_cleanup(tmp_path: Path) -> None:
     async with room(tmp_path) as r:
         await r.job("failed", "a", generation="lost")
@@ -193,6 +247,24 @@ async def test_a_storage_that_stays_away_ends_it_and_nothing_is_lost(tmp_path: P
         assert (final["status"], final["error"]["code"]) == ("failed", "storage_unavailable")
         r.shelf.away = False
         assert await r.recorded() == recorded
+
+
+async def test_a_storage_that_is_away_keeps_even_what_has_no_files(tmp_path: Path) -> None:
+    async with room(tmp_path) as r:
+        await r.job("failed", generation="lost")
+        r.pass_time(40 * DAY)
+        r.shelf.away = True
+        assert (await r.e.final(await r.begin()))["error"]["code"] == "storage_unavailable"
+        assert await r.generations() == {"lost"}
+
+
+async def test_a_full_storage_is_cleaned_up(tmp_path: Path) -> None:
+    async with room(tmp_path, **FEW) as r:
+        await clutter(r)
+        r.shelf.full = True
+        r.shelf.stuck = {"generations/nobodys/orphan"}
+        report = await r.clean()
+        assert (report["files"], report["failures"]) == (4, 1)
 
 
 # --- others at work

@@ -88,8 +88,9 @@ class _Cleanup:
             replaced_seconds=settings.file_url_seconds,
             takes_lost=args.type != "temp-files",
         )
-        # An earlier attempt may have been interrupted in the first step that this one has to do itself, and in no other.
-        self._interrupted = job.fence > 1 and not args.dry_run
+        # An earlier attempt can have been interrupted in the first step that this one does itself, and in no other. Where
+        # there was none, that step removes nothing.
+        self._interrupted = not args.dry_run
 
     async def run(self) -> CleanedUp:
         await self._room.check()

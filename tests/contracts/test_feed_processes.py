@@ -1,0 +1,268 @@
+"""What a feed between processes does: whoever watches a job hears what all others do to it, from the record."""
+
+# That nothing is left can only be seen inside.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import json
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+import redis
+
+from snapasset.errors import DatabaseUnavailable
+from snapasset.event import Event, Tick
+from snapasset.feed.redis import RedisFeed
+from tests.contracts.conftest import wait_until
+from tests.contracts.test_feed import Receiver
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from snapasset.feed import Feed
+    from tests.servers.redis import RedisServer
+
+SECRET = "a prompt that is nobody's business"
+
+
+def event(job_id: str, seq: int) -> Event:
+    return Event(job_id, seq, "update", f'{{"seq":{seq},"says":"{SECRET}"}}', 0)
+
+
+def tick(job_id: str, progress: float) -> Tick:
+    body = {"type": "update", "tick": True, "jobId": job_id, "run": 1, "attempt": 2, "status": "active"}
+    return Tick(job_id, json.dumps(body | {"step": "render", "progress": progress}, separators=(",", ":")))
+
+
+class Record:
+    """Holds what was committed, as the database does, and hands it out in small pages."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, list[Event]] = {}
+        self.looks: list[str] = []
+        self.away = False
+
+    async def events_after(self, job_id: str, after: int) -> list[Event]:
+        self.looks.append(job_id)
+        if self.away:
+            raise DatabaseUnavailable
+        return [event for event in self.events.get(job_id, ()) if event.seq > after][:3]
+
+    def commit(self, feed: Feed | None, *events: Event) -> None:
+        for event in events:
+            self.events.setdefault(event.job_id, []).append(event)
+        if feed is not None:
+            feed.publish(events)
+
+
+class System:
+    """Some processes on one record and one Redis."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self.id = uuid4().hex
+        self.record = Record()
+        self.server = server
+        self._opened = AsyncExitStack()
+
+    async def process(self) -> RedisFeed:
+        feed = RedisFeed(self.server.address, self.id, self.record.events_after)
+        await feed.open()
+        self._opened.push_async_callback(feed.close)
+        return feed
+
+    async def close(self) -> None:
+        await self._opened.aclose()
+
+    def channel(self, job_id: str) -> str:
+        return f"snapasset:{self.id}:news:{job_id}"
+
+    def channels(self, jobs: str) -> int:
+        """How many channels of such jobs somebody listens to."""
+        return len(self.server.command("PUBSUB", "CHANNELS", self.channel(jobs)))
+
+
+@pytest.fixture
+async def system(redis_server: RedisServer) -> AsyncIterator[System]:
+    opened = System(redis_server)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def here(system: System) -> RedisFeed:
+    """The process of whoever watches, connected."""
+    feed = await system.process()
+
+    async def connected() -> bool:
+        await feed.subscribe("warm", Receiver())
+        return system.channels("warm") == 1
+
+    await wait_until(connected)
+    return feed
+
+
+@pytest.fixture
+async def there(system: System) -> RedisFeed:
+    """The process of whoever works."""
+    return await system.process()
+
+
+async def _true(value: object) -> object:
+    return value
+
+
+async def test_events_of_others_come_whole_and_in_order(system: System, here: RedisFeed, there: RedisFeed) -> None:
+    receiver = Receiver()
+    await here.subscribe("a", receiver)
+    for first, last in ((1, 1), (2, 5), (6, 30)):
+        system.record.commit(there, *(event("a", seq) for seq in range(first, last + 1)))
+        await receiver.has(*system.record.events["a"])
+
+
+async def test_however_many_watch_the_record_is_asked_once(system: System, here: RedisFeed, there: RedisFeed) -> None:
+    receivers = [Receiver() for _ in range(50)]
+    for receiver in receivers:
+        await here.subscribe("a", receiver)
+    system.record.commit(there, event("a", 1), event("a", 2))
+    for receiver in receivers:
+        await receiver.has(event("a", 1), event("a", 2))
+    assert system.record.looks.count("a") == 1
+
+
+async def test_ones_own_news_comes_at_once_and_only_once(system: System, here: RedisFeed, there: RedisFeed) -> None:
+    receiver = Receiver()
+    await here.subscribe("a", receiver)
+    system.record.commit(here, event("a", 1))
+    here.publish([tick("a", 5.0)])
+    assert receiver.news == [event("a", 1), tick("a", 5.0)]
+    system.record.commit(there, event("a", 2))
+    await receiver.has(event("a", 1), tick("a", 5.0), event("a", 2))
+
+
+async def test_news_of_both_sides_is_told_once_each(system: System, here: RedisFeed, there: RedisFeed) -> None:
+    receiver = Receiver()
+    await here.subscribe("a", receiver)
+    for seq in range(1, 41):
+        system.record.commit(here if seq % 3 == 1 else there, event("a", seq))
+
+    async def all_told() -> bool:
+        return len(receiver.news) >= 40
+
+    await wait_until(all_told)
+    assert {news.seq for news in receiver.news if isinstance(news, Event)} == set(range(1, 41))
+    assert len(receiver.news) == 40
+
+
+async def test_ticks_come_after_what_was_said_before_them(system: System, here: RedisFeed, there: RedisFeed) -> None:
+    receiver = Receiver()
+    await here.subscribe("a", receiver)
+    there.publish([tick("a", 1.0)])
+    system.record.commit(there, event("a", 1))
+    there.publish([tick("a", 2.0), tick("a", 2.5)])
+    await receiver.has(event("a", 1), tick("a", 2.5))
+    there.publish([tick("a", 3.0)])
+    await receiver.has(event("a", 1), tick("a", 2.5), tick("a", 3.0))
+
+
+async def test_redis_never_sees_what_an_event_says(system: System, here: RedisFeed, there: RedisFeed) -> None:
+    receiver = Receiver()
+    client: Any = redis.Redis(port=system.server.port)
+    eavesdropper = client.pubsub()
+    eavesdropper.psubscribe("*")
+    await here.subscribe("a", receiver)
+    system.record.commit(there, event("a", 1))
+    await receiver.has(event("a", 1))
+    seen: list[bytes] = []
+    while (message := eavesdropper.get_message(timeout=0.2)) is not None:
+        seen += [message["data"]] if message["type"] == "pmessage" else []
+    eavesdropper.close()
+    client.close()
+    assert len(seen) == 1
+    assert SECRET.encode() not in seen[0]
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        '["x",1,1,null]', '["x",9007199254740991,9007199254740992,null]', '["x",5,1,null]', '["x",-1,-1,null]', "[", "{}",
+        '["x",0,0,"{}"]', '["x",0,0,"<script>"]', '["x",0,0,null]', "x" * 100_000,
+        json.dumps(["x", 0, 0, tick("b", 50.0).body]), json.dumps(["x", 0, 0, tick("a", 1e9).body]),
+        json.dumps(["x", 0, 0, tick("a", 5).body.replace('"active"', '"completed"')]),
+    ],
+)  # fmt: skip
+async def test_whoever_lies_to_redis_changes_nothing(
+    system: System, here: RedisFeed, there: RedisFeed, lie: str
+) -> None:
+    receiver = Receiver()
+    await here.subscribe("a", receiver)
+    assert system.server.command("PUBLISH", system.channel("a"), lie) == 1
+    system.record.commit(there, event("a", 1))
+    await receiver.has(event("a", 1))
+
+
+async def test_of_a_tick_only_what_a_tick_may_say_is_passed_on(system: System, here: RedisFeed) -> None:
+    receiver = Receiver()
+    await here.subscribe("a", receiver)
+    body = json.dumps(json.loads(tick("a", 5.0).body) | {"result": "forged", "url": "https://elsewhere.example"})
+    system.server.command("PUBLISH", system.channel("a"), json.dumps(["x", 0, 0, body]))
+    await receiver.has(tick("a", 5.0))
+
+
+async def test_another_system_on_the_same_redis_is_not_heard(system: System, here: RedisFeed) -> None:
+    other = System(system.server)
+    stranger, receiver = await other.process(), Receiver()
+    await here.subscribe("a", receiver)
+    other.record.commit(stranger, event("a", 1))
+    system.record.commit(here, event("a", 2))
+    other.record.commit(stranger, event("a", 3))
+    await wait_until(lambda: _true(stranger._publisher.waiting == 0))
+    await receiver.has(event("a", 2))
+    await other.close()
+
+
+async def test_while_the_record_is_away_news_waits(system: System, here: RedisFeed, there: RedisFeed) -> None:
+    receiver = Receiver()
+    await here.subscribe("a", receiver)
+    system.record.away = True
+    system.record.commit(there, event("a", 1))
+    await wait_until(lambda: _true("a" in system.record.looks))
+    assert not receiver.news
+    system.record.away = False
+    await receiver.has(event("a", 1))
+
+
+async def test_a_watched_job_costs_no_connection_and_no_trace(system: System, here: RedisFeed) -> None:
+    receivers = [Receiver() for _ in range(100)]
+    for number, receiver in enumerate(receivers):
+        await here.subscribe(f"job-{number % 50}", receiver)
+    assert system.channels("job-*") == 50
+    clients = system.server.command("CLIENT", "LIST", "TYPE", "pubsub").decode().splitlines()
+    assert sum(" sub=51 " in line for line in clients) == 1
+    for number, receiver in enumerate(receivers):
+        here.unsubscribe(f"job-{number % 50}", receiver)
+    await wait_until(lambda: _true(system.channels("job-*") == 0), 10)
+    assert len(here._watches) == len(here._listener._heard) == 1
+
+
+async def test_who_comes_back_at_once_is_heard(system: System, here: RedisFeed, there: RedisFeed) -> None:
+    receiver = Receiver()
+    for _ in range(5):
+        await here.subscribe("a", receiver)
+        here.unsubscribe("a", receiver)
+    await here.subscribe("a", receiver)
+    system.record.commit(there, event("a", 1))
+    await receiver.has(event("a", 1))
+
+
+async def test_a_listener_that_was_ended_begins_anew(system: System, here: RedisFeed, there: RedisFeed) -> None:
+    receiver = Receiver()
+    await here.subscribe("a", receiver)
+    for task in here._tasks:
+        task.cancel()
+    system.record.commit(there, event("a", 1))
+    await receiver.has(event("a", 1))
+    system.record.commit(there, event("a", 2))
+    await receiver.has(event("a", 1), event("a", 2))
