@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+_told: set[str] = set()
 
 STRICT = os.environ.get("SNAPASSET_TEST_STRICT") == "1"
 
@@ -42,7 +45,26 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+def _used_servers() -> list[str]:
+    """What this process's tests have said about the servers that they used; nothing when none needed one."""
+    room = sys.modules.get("tests.servers.used")
+    return sorted(room.SAID) if room else []
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand it to the process that started this one, where there is one."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["servers"] = _used_servers()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    _told.update(getattr(node, "workeroutput", {}).get("servers", ()))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in sorted(_told.union(_used_servers())):
+        terminalreporter.line(line)
     skipped: list[pytest.TestReport | pytest.CollectReport] = terminalreporter.getreports("skipped")
     if skipped:
         terminalreporter.section("not run")

@@ -34,14 +34,13 @@ from snapasset.database.postgres_connection import (
     was_committed,
 )
 from snapasset.database.postgres_line import Line
-from snapasset.database.postgres_transaction import OperationRaised, Running, Transaction
+from snapasset.database.postgres_transaction import OperationRaised, Running, Transaction, rounds
 from snapasset.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from snapasset.database import Steps
-    from snapasset.database.postgres_connection import Driver
     from snapasset.event import Event
 
 T = TypeVar("T")
@@ -250,8 +249,8 @@ class PostgresDatabase(Database):
         if sum(map(len, names)) > 1:
             await transaction.lock({name for some in names for name in some})
         finished: list[Running] = []
-        for some in _rounds(calls):
-            finished += await transaction.run([call.operation for call in some])
+        for some in rounds([call.operation for call in calls]):
+            finished += await transaction.run(some)
         return finished
 
     # --- the readers
@@ -264,33 +263,26 @@ class PostgresDatabase(Database):
         await line.close()
 
     async def _answer(self, line: Line, call: _Call) -> _Answer:
-        driver: Driver | None = None
         try:
             driver = await line.begin("REPEATABLE READ READ ONLY", self._settings())
+        except FAILURES as error:
+            line.drop()
+            away = unavailable(error)
+            self._deliver([_Answer(other, None, away) for other in self._take_questions()], ())
+            return _Answer(call, None, away)
+        try:
             [done] = await Transaction(driver, self._types).run([call.operation])
             await line.end(driver, "COMMIT")
         except Exception as error:  # noqa: BLE001  whatever it raised belongs to its caller
-            if driver is None:
-                line.drop()
-            lost = driver is None or await line.roll_back(driver)
+            lost = await line.roll_back(driver)
             return _Answer(call, None, named(error, lost=lost) if isinstance(error, FAILURES) else error)
         return _Answer(call, done.answer, done.error)
 
-
-def _rounds(calls: Sequence[_Call]) -> Iterator[list[_Call]]:
-    """The calls in their order, cut wherever one must see what those before it have done."""
-    current: list[_Call] = []
-    touched: set[str] = set()
-    for call in calls:
-        names = call.operation.touches() if isinstance(call.operation, Write) else None
-        if current and (names is None or not touched.isdisjoint(names)):
-            yield current
-            current, touched = [], set()
-        current.append(call)
-        if names is None:
-            yield current
-            current = []
-        else:
-            touched |= names
-    if current:
-        yield current
+    def _take_questions(self) -> Iterator[_Call]:
+        """All that wait to be asked: when no connection can be made, they need not try it each."""
+        for _ in range(self._questions.qsize()):
+            call = self._questions.get_nowait()
+            if call is None:
+                self._questions.put_nowait(None)  # for a reader, which is to end
+            else:
+                yield call

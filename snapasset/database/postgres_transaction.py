@@ -10,16 +10,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from snapasset.database import Statement, Together
+from snapasset.database import Statement, Together, Write
 from snapasset.event import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import TypeAlias
 
     from asyncpg import Record
 
-    from snapasset.database import Read, Row, Write
+    from snapasset.database import Read, Row
     from snapasset.database.postgres_connection import Driver
+
+    Operation: TypeAlias = Write[Any] | Read[Any]
 
 _INSERT_EVENTS: Final = (
     "WITH told AS (INSERT INTO job_events (job_id, seq, type, body, at) "
@@ -44,7 +47,7 @@ class Running:
 
     __slots__ = ("_changed", "_events", "_steps", "answer", "error", "statement")
 
-    def __init__(self, operation: Write[Any] | Read[Any], events: list[Event]) -> None:
+    def __init__(self, operation: Operation, events: list[Event]) -> None:
         self._steps = operation.steps()
         self._events = events
         self._changed = False
@@ -89,7 +92,7 @@ class Transaction:
         self.xid: str | None = None
         """Names this transaction once its events are stored; None while it has none."""
 
-    async def run(self, operations: Sequence[Write[Any] | Read[Any]]) -> list[Running]:
+    async def run(self, operations: Sequence[Operation]) -> list[Running]:
         """Carry out operations that do not touch each other. Raises `OperationRaised`, or the driver's errors."""
         everyone = [Running(operation, self.events) for operation in operations]
         while True:
@@ -164,6 +167,25 @@ class Transaction:
             return [[] for _ in all_params]
         rows = await self._driver.fetchmany(sql, [(*params, place) for place, params in enumerate(all_params, 1)])
         return _by_place(rows, len(all_params))
+
+
+def rounds(operations: Iterable[Operation]) -> Iterator[list[Operation]]:
+    """The operations in their order, cut wherever one must see what those before it have done."""
+    current: list[Operation] = []
+    touched: set[str] = set()
+    for operation in operations:
+        names = operation.touches() if isinstance(operation, Write) else None
+        if current and (names is None or not touched.isdisjoint(names)):
+            yield current
+            current, touched = [], set()
+        current.append(operation)
+        if names is None:
+            yield current
+            current = []
+        else:
+            touched |= names
+    if current:
+        yield current
 
 
 def _by_place(rows: Iterable[Record], count: int) -> list[list[Row]]:

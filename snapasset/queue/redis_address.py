@@ -30,7 +30,7 @@ from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from snapasset.errors import BadConfiguration, QueueUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterable
     from pathlib import Path
 
 FAILURES: Final = (exceptions.RedisError, OSError, TimeoutError)
@@ -123,7 +123,7 @@ class RedisAddress:
 
         Raises redis-py's `ConnectionError` or `TimeoutError`.
         """
-        made = cast("Connection", self._kind(**self._words(Retry(NoBackoff(), 0), 2.0, READ_SECONDS)))
+        made = cast("Connection", cast("Any", self._kind)(**self._words(Retry(NoBackoff(), 0), 2.0, READ_SECONDS)))
         try:
             await made.connect()
             yield made
@@ -147,7 +147,7 @@ class RedisAddress:
             await client.aclose()
 
     @property
-    def _kind(self) -> Any:
+    def _kind(self) -> type[AbstractConnection]:
         return _SocketConnection if self.socket else _TlsConnection if self.tls else _TcpConnection
 
     def _words(self, retry: Retry, connect_seconds: float, read_seconds: float) -> dict[str, Any]:
@@ -175,7 +175,7 @@ class _Cancellable(AbstractConnection):
     done: a worker that is told to stop would wait for the next ring, and its process for ever.
     """
 
-    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+    async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
         task = asyncio.current_task()
         assert task is not None
         before = task.cancelling()

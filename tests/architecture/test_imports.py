@@ -13,7 +13,7 @@ from tests.architecture.tree import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-CONTRACTS = 8
+CONTRACTS = 9
 LINT = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
 
 ALLOWED = {
@@ -28,6 +28,7 @@ ALLOWED = {
     "snapasset/switch.py": "import redis.asyncio, saq.queue",
     "snapasset/queue/redis.py": "import redis.asyncio, saq.queue.redis",
     "snapasset/feed/redis.py": "import redis.asyncio",
+    "snapasset/database/postgres_connection.py": "import asyncpg",
 }
 FORBIDDEN = {
     "Imports point one way": {"snapasset/job.py": "import worker.runner"},
@@ -35,12 +36,14 @@ FORBIDDEN = {
     "Processors never": {"worker/processors/one.py": "import worker.processors.two"},
     "saq only": {"server/hub.py": "import saq"},
     "redis only": {"worker/context.py": "from redis.asyncio import Redis"},
+    "asyncpg only": {"snapasset/records/jobs.py": "import asyncpg"},
     "PIL and numpy only": {"worker/processors/two.py": "import PIL.Image"},
     "openai only": {"worker/providers/sketch/words.py": "import openai"},
     "snapasset knows no HTTP": {"snapasset/event.py": "import starlette"},
 }
 PLACES = [
     "server/__init__.py", "snapasset/__init__.py", "snapasset/queue/__init__.py", "snapasset/feed/__init__.py",
+    "snapasset/database/__init__.py", "snapasset/records/__init__.py",
     "worker/__init__.py", "worker/images/__init__.py", "worker/providers/__init__.py",
     "worker/processors/one.py", "worker/processors/two.py",
 ]  # fmt: skip

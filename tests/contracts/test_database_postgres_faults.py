@@ -193,11 +193,15 @@ class Cutter(Proxy):
     """Cuts the connection when the next COMMIT passes: on its way there, or the word that it is done on its way back."""
 
     cut: str | None = None
+    deaf = False
+    """Nothing arrives at the server."""
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_open: asyncio.Event) -> None:
         way = "there" if is_open is self._there else "back"
         with contextlib.suppress(OSError):
             while chunk := await reader.read(CHUNK):
+                if self.deaf:
+                    continue
                 if self.cut == way and b"COMMIT\0" in chunk:
                     self.cut = None
                     self.reset()
@@ -250,6 +254,17 @@ class TestLostCommits:
         with pytest.raises(DatabaseUnavailable):
             await database.write(beat)
         assert await database.write(beat) is False
+
+    async def test_questions_do_not_each_find_out_that_the_server_is_away(
+        self, database: Database, cutter: Cutter
+    ) -> None:
+        cutter.deaf = True
+        asking = (database.read(GetJob("any")) for _ in range(40))
+        async with asyncio.timeout(12):  # a connection that each waited for would take 50 s
+            answers = await asyncio.gather(*asking, return_exceptions=True)
+        assert {type(answer) for answer in answers} == {DatabaseUnavailable}
+        cutter.deaf = False
+        assert await database.read(GetJob("any")) is None
 
     async def test_a_server_that_does_not_answer_is_given_up_and_found_again(
         self, database: Database, cutter: Cutter

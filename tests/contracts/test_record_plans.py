@@ -157,8 +157,8 @@ INDEXED: dict[str, tuple[Read[Any] | Write[Any], tuple[str, ...]]] = {
     "an owner's overview": (GetOverview(OWNER), ("jobs_of_owner (owner=?)",)),
 }
 
-SORTED = ("counts", "due schedules", "an owner's overview", "get generation", "condemn")
-"""They group or sort what they found by their index: queues, schedules of one moment, one owner's jobs, its files."""
+SORTED = ("counts", "due schedules", "an owner's overview", "get generation", "condemn", "standing")
+"""They group or sort what they found by their index: queues, schedules of one moment, one owner's jobs, its files, the kinds of those ahead of a job."""
 
 BY_ID: dict[str, Read[Any] | Write[Any]] = {
     "get": GetJob("waiting-0"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -97,17 +97,18 @@ class TestProbe:
 
 
 class TestTls:
-    async def test_certificates_are_verified(self, tmp_path: Path) -> None:
+    async def test_certificates_are_verified(self, redis_server: RedisServer, tmp_path: Path) -> None:
         pem = certificate(tmp_path, "IP:127.0.0.1")
-        with running_redis(certificate=pem) as server:
-            await RedisAddress.from_url(server.url, ca_file=pem).probe("t")
-            await refused(RedisAddress.from_url(server.url), "cannot be reached")
-            await refused(RedisAddress("127.0.0.1", server.port), "Redis")
+        async with proxied(redis_server.port, pem) as proxy:
+            url = f"rediss://127.0.0.1:{proxy.port}"
+            await RedisAddress.from_url(url, ca_file=pem).probe("t")
+            await refused(RedisAddress.from_url(url), "cannot be reached")
+            await refused(RedisAddress.from_url(url.replace("rediss", "redis")), "Redis")
 
-    async def test_and_so_is_the_name(self, tmp_path: Path) -> None:
+    async def test_and_so_is_the_name(self, redis_server: RedisServer, tmp_path: Path) -> None:
         pem = certificate(tmp_path, "DNS:elsewhere.example")
-        with running_redis(certificate=pem) as server:
-            await refused(RedisAddress.from_url(server.url, ca_file=pem), "cannot be reached")
+        async with proxied(redis_server.port, pem) as proxy:
+            await refused(RedisAddress.from_url(f"rediss://127.0.0.1:{proxy.port}", ca_file=pem), "cannot be reached")
 
 
 class TestHasty:
@@ -130,6 +131,18 @@ class TestHasty:
             proxy.reset()
             assert await queue.enqueue("ring") is not None
             await queue.disconnect()
+
+
+async def test_whoever_is_told_to_stop_stops_at_whatever_moment(redis_server: RedisServer) -> None:
+    client: Any = redis_server.address.idle()
+    for moments in range(60):
+        waiting = asyncio.create_task(client.blmove("nothing", "nowhere", 0, "LEFT", "RIGHT"))
+        for _ in range(moments):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting], timeout=5)
+        assert waiting.cancelled(), f"not after {moments} turns of the loop"
+    await client.aclose()
 
 
 async def refused(address: RedisAddress, words: str, seconds: float = 2.0) -> None:

@@ -15,10 +15,10 @@ from tests.contracts.conftest import wait_until
 from tests.contracts.test_feed import Receiver
 from tests.contracts.test_feed_processes import System, event
 from tests.faults.conftest import HEAL_SECONDS, calm
-from tests.servers.proxy import proxied
+from tests.servers.proxy import Proxy, proxied
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from tests.servers.redis import RedisServer
 
@@ -108,9 +108,9 @@ async def test_what_could_not_be_said_is_said_later_and_is_bounded(
     await wait_until(all_said, HEAL_SECONDS)
 
 
-@pytest.mark.parametrize("fault", ["swallow", "swallow_answers", "reset"])
+@pytest.mark.parametrize("fault", [Proxy.swallow, Proxy.swallow_answers, Proxy.reset])
 async def test_a_connection_that_is_dead_is_noticed_and_replaced(
-    system: System, server: RedisServer, caplog: pytest.LogCaptureFixture, fault: str
+    system: System, server: RedisServer, caplog: pytest.LogCaptureFixture, fault: Callable[[Proxy], None]
 ) -> None:
     there = await system.process()
     async with proxied(server.port) as proxy:
@@ -121,7 +121,7 @@ async def test_a_connection_that_is_dead_is_noticed_and_replaced(
         system.record.commit(there, event("a", 1))
         await heard(receiver, 1)
         async with calm(caplog, seconds=6):
-            getattr(proxy, fault)()
+            fault(proxy)
             system.record.commit(there, event("a", 2))
             system.record.commit(here, event("c", 1))
         proxy.let_through()

@@ -16,11 +16,11 @@ from snapasset.queue.redis import DEQUEUE_SECONDS, RedisRings
 from snapasset.queue.redis_address import RedisAddress
 from tests.contracts.conftest import QuietWorker, wait_until
 from tests.faults.conftest import HEAL_SECONDS, calm
-from tests.servers.proxy import proxied
+from tests.servers.proxy import Proxy, proxied
 from tests.servers.redis import running_redis
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from tests.servers.redis import RedisServer
 
@@ -36,12 +36,14 @@ class House:
     def __init__(self, address: RedisAddress) -> None:
         self.bell = RedisRings.for_api("default", RECORD, address)
         self.rings = RedisRings.for_worker("default", RECORD, address)
+        self.begun: list[int] = []
         self.answered: list[int] = []
         self.hold = asyncio.Event()
         self.hold.set()
         self._rung = 0
 
     async def ring(self, _context: dict[str, Any], *, n: int) -> None:
+        self.begun.append(n)
         await self.hold.wait()
         self.answered.append(n)
 
@@ -93,8 +95,6 @@ async def test_a_redis_that_is_killed_and_comes_back(server: RedisServer, caplog
 
 async def test_a_redis_that_is_absent_at_the_start(server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
     server.kill()
-    async with calm(caplog, seconds=0):
-        pass
     async with house(server.address) as home:
         async with calm(caplog):
             pass
@@ -127,11 +127,7 @@ async def test_a_ring_that_runs_while_redis_is_killed_or_flushed_runs_on(server:
         for harm in (server.restart, lambda: server.command("FLUSHALL")):
             home.hold.clear()
             n = await home.call()
-
-            async def is_active() -> bool:
-                return bool(server.command("LLEN", home.rings.namespace("active")))
-
-            await wait_until(is_active)
+            await wait_until(lambda n=n: _true(n in home.begun))
             harm()
             home.hold.set()
             await wait_until(lambda n=n: _true(n in home.answered))
@@ -170,14 +166,14 @@ async def test_a_redis_that_stands_still(server: RedisServer, caplog: pytest.Log
         await home.is_answered()
 
 
-@pytest.mark.parametrize("fault", ["swallow", "swallow_answers", "reset"])
+@pytest.mark.parametrize("fault", [Proxy.swallow, Proxy.swallow_answers, Proxy.reset])
 async def test_a_network_that_swallows_or_resets(
-    server: RedisServer, caplog: pytest.LogCaptureFixture, fault: str
+    server: RedisServer, caplog: pytest.LogCaptureFixture, fault: Callable[[Proxy], None]
 ) -> None:
     async with proxied(server.port) as proxy, house(RedisAddress("127.0.0.1", proxy.port)) as home:
         await home.is_answered()
         async with calm(caplog):
-            getattr(proxy, fault)()
+            fault(proxy)
         proxy.let_through()
         await home.is_answered()
 

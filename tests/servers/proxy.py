@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from pathlib import Path
 
 CHUNK = 65_536
 
@@ -21,12 +23,16 @@ class Proxy:
     Bytes that come while a direction is shut wait, in the proxy and then at the sender, and go on when it opens.
     """
 
-    def __init__(self, port: int) -> None:
-        """`port`: where the server listens on this machine."""
+    def __init__(self, port: int, certificate: Path | None = None) -> None:
+        """`port`: where the server listens on this machine. `certificate`: a PEM file with a key; clients speak TLS."""
         self.port = 0
         self.delay = 0.0
         """Seconds that each chunk is held up, in each direction."""
         self._target = port
+        self._tls: ssl.SSLContext | None = None
+        if certificate is not None:
+            self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self._tls.load_cert_chain(certificate)
         self._listener: asyncio.Server | None = None
         self._links: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -35,7 +41,7 @@ class Proxy:
         self._back.set()
 
     async def open(self) -> None:
-        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self._tls)
         self.port = self._listener.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
@@ -107,9 +113,9 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxied(port: int) -> AsyncGenerator[Proxy]:
+async def proxied(port: int, certificate: Path | None = None) -> AsyncGenerator[Proxy]:
     """A proxy in front of `port` as long as the block runs."""
-    proxy = Proxy(port)
+    proxy = Proxy(port, certificate)
     await proxy.open()
     try:
         yield proxy

@@ -84,39 +84,19 @@ def program() -> Path:
 class RedisServer:
     """One server on a port and in a folder of its own; both stay the same however often it dies."""
 
-    def __init__(
-        self, folder: Path, *, aof: bool = False, password: str | None = None, certificate: Path | None = None
-    ) -> None:
-        """`certificate`: a PEM file with key and certificate; the server then speaks nothing but TLS."""
+    def __init__(self, folder: Path, *, aof: bool = False, password: str | None = None) -> None:
         self.port = free_port()
         self._folder = folder
         self._password = password
-        self._certificate = certificate
         self._words = ["--dir", str(folder), "--save", "", "--appendonly", "yes" if aof else "no"]
         self._words += ["--appendfsync", "always", "--bind", "127.0.0.1", "--protected-mode", "no"]
         self._words += ["--requirepass", password] if password else []
-        if certificate is None:
-            self._words += ["--port", str(self.port)]
-        else:
-            pem = str(certificate)
-            self._words += ["--port", "0", "--tls-port", str(self.port), "--tls-auth-clients", "no"]
-            self._words += ["--tls-cert-file", pem, "--tls-key-file", pem, "--tls-ca-cert-file", pem]
+        self._words += ["--port", str(self.port)]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> RedisAddress:
-        return RedisAddress(
-            host="127.0.0.1",
-            port=self.port,
-            password=self._password,
-            tls=self._certificate is not None,
-            ca_file=self._certificate,
-        )
-
-    @property
-    def url(self) -> str:
-        password = f":{self._password}@" if self._password else ""
-        return f"redis{'s' if self._certificate else ''}://{password}127.0.0.1:{self.port}/0"
+        return RedisAddress("127.0.0.1", self.port, password=self._password)
 
     def start(self) -> None:
         """Start it, or start it again, and wait until it answers."""
@@ -173,15 +153,8 @@ class RedisServer:
 
     def command(self, *words: str) -> Any:
         """Send one command by a connection of its own; blocks the caller, so it must not wait for the caller's loop."""
-        security = {"ssl": True, "ssl_cert_reqs": "none", "ssl_check_hostname": False} if self._certificate else {}
-        client = cast("Any", redis.Redis)(
-            port=self.port,
-            host="127.0.0.1",
-            password=self._password,
-            socket_timeout=5,
-            retry=Retry(NoBackoff(), 0),
-            **security,
-        )
+        where: dict[str, Any] = {"host": "127.0.0.1", "port": self.port, "password": self._password}
+        client = cast("Any", redis.Redis)(socket_timeout=5, retry=Retry(NoBackoff(), 0), **where)
         try:
             return client.execute_command(*words)
         finally:
@@ -189,12 +162,10 @@ class RedisServer:
 
 
 @contextmanager
-def running_redis(
-    *, aof: bool = False, password: str | None = None, certificate: Path | None = None
-) -> Generator[RedisServer]:
+def running_redis(*, aof: bool = False, password: str | None = None) -> Generator[RedisServer]:
     """A server as long as the block runs."""
     with tempfile.TemporaryDirectory(prefix="snapasset-redis-") as folder:
-        server = RedisServer(Path(folder), aof=aof, password=password, certificate=certificate)
+        server = RedisServer(Path(folder), aof=aof, password=password)
         try:
             server.start()
             yield server
