@@ -99,7 +99,7 @@ class Listener:
                 timeout=_SILENCE_SECONDS, disconnect_on_error=False
             )
             if answer is None and asked:
-                pass
+                raise RedisTimeout
             if answer is None:
                 await self._send(connection, "PING", [])
             asked = answer is None

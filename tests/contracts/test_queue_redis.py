@@ -101,6 +101,7 @@ class TestWhatIsLost:
         run = await begin(queue)
         redis_server.command("FLUSHALL")
         await run.update(progress=0.5)
+        assert keys(redis_server) == set()
         await run.finish(Status.COMPLETE)
         assert keys(redis_server) == set()
 

@@ -124,11 +124,29 @@ async def test_a_connection_that_is_dead_is_noticed_and_replaced(
             fault(proxy)
             system.record.commit(there, event("a", 2))
             system.record.commit(here, event("c", 1))
+        assert "no news comes from Redis" in caplog.text
         proxy.let_through()
         await heard(receiver, 1, 2)
         system.record.commit(there, event("a", 3))
         await heard(receiver, 1, 2, 3)
         await here.close()
+
+
+async def test_what_only_the_speaker_could_not_send_is_sent_when_it_can(system: System, server: RedisServer) -> None:
+    here, receiver = await system.process(), Receiver()
+    await here.subscribe("a", receiver)
+    async with proxied(server.port) as proxy:
+        there = RedisFeed(RedisAddress("127.0.0.1", proxy.port), system.id, system.record.events_after)
+        await there.open()
+        system.record.commit(there, event("a", 1))
+        await heard(receiver, 1)
+        proxy.refuse()
+        system.record.commit(there, event("a", 2))
+        await wait_until(lambda: proxy.refused(2), HEAL_SECONDS)
+        assert len(receiver.news) == 1
+        proxy.let_through()
+        await heard(receiver, 1, 2)
+        await there.close()
 
 
 async def test_a_redis_that_stands_still(system: System, server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:

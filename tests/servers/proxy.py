@@ -33,6 +33,8 @@ class Proxy:
         if certificate is not None:
             self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             self._tls.load_cert_chain(certificate)
+        self._refuses = False
+        self._turned_away = 0
         self._listener: asyncio.Server | None = None
         self._links: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -55,6 +57,7 @@ class Proxy:
     def let_through(self) -> None:
         """Undo whatever was done."""
         self.delay = 0.0
+        self._refuses = False
         self._there.set()
         self._back.set()
 
@@ -67,6 +70,15 @@ class Proxy:
         """Half open: the server gets everything, its answers do not come back."""
         self._back.clear()
 
+    def refuse(self) -> None:
+        """Reset what is open, and hang up on whoever comes."""
+        self._refuses = True
+        self.reset()
+
+    async def refused(self, times: int) -> bool:
+        """Whether so many have come in vain."""
+        return self._turned_away >= times
+
     def reset(self) -> None:
         """Reset every open connection, on both sides; new ones are served."""
         for writer in self._writers:
@@ -76,6 +88,10 @@ class Proxy:
             writer.transport.abort()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._refuses:
+            self._turned_away += 1
+            self._hang_up(writer)
+            return
         link = asyncio.current_task()
         assert link is not None
         self._links.add(link)
