@@ -260,7 +260,13 @@ def lock(venv: Venv, arguments: list[str]) -> int:
     """Resolve requirements/*.in into *.txt, for every platform, with hashes and without the name of any index."""
     words = ["--universal", "--generate-hashes", "--no-header", "--quiet", f"--python-version={LOWEST[0]}.{LOWEST[1]}"]
     env = installer_environment("", dict(os.environ))
-    for name, *more in (["uv"], ["runtime"], ["dev"], ["bench", "--no-deps"], ["servers", "--no-deps"]):  # in this order
+    for name, *more in (
+        ["uv"],
+        ["runtime"],
+        ["dev"],
+        ["bench", "--no-deps"],
+        ["servers", "--no-deps"],
+    ):  # in this order
         files = [f"--output-file=requirements/{name}.txt", f"requirements/{name}.in"]
         if subprocess.call([venv.bin / "uv", "pip", "compile", *words, *more, *files, *arguments], env=env) != 0:
             return 1

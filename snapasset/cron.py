@@ -27,7 +27,9 @@ def next_fire(cron: str, zone: str, after: int) -> int:
         moment = datetime.fromtimestamp(after / 1000, ZoneInfo(zone))
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise InvalidInput(fields={"zone": "is no time zone that is known here, as Europe/Berlin is one"}) from None
-    malformed = InvalidInput(fields={"cron": "must be five fields as in crontab(5), of a time that comes, for example 0 2 * * *"})
+    malformed = InvalidInput(
+        fields={"cron": "must be five fields as in crontab(5), of a time that comes, for example 0 2 * * *"}
+    )
     if len(cron.split()) != _FIELDS:
         raise malformed
     try:
