@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 ROOT = Path(__file__).resolve().parent
-LOWEST = (3, 11)
+LOWEST, ALONE = (3, 11), {"bench": ["--no-deps"], "servers": ["--no-deps"]}
 USAGE = """usage: python3 dev.py COMMAND [...]
   run [...]      start SnapAsset here; what follows goes to `python -m server`
   test [...]     run all tests; what follows goes to pytest: dev.py test -k stream
@@ -260,15 +260,9 @@ def lock(venv: Venv, arguments: list[str]) -> int:
     """Resolve requirements/*.in into *.txt, for every platform, with hashes and without the name of any index."""
     words = ["--universal", "--generate-hashes", "--no-header", "--quiet", f"--python-version={LOWEST[0]}.{LOWEST[1]}"]
     env = installer_environment("", dict(os.environ))
-    for name, *more in (
-        ["uv"],
-        ["runtime"],
-        ["dev"],
-        ["bench", "--no-deps"],
-        ["servers", "--no-deps"],
-    ):  # in this order
-        files = [f"--output-file=requirements/{name}.txt", f"requirements/{name}.in"]
-        if subprocess.call([venv.bin / "uv", "pip", "compile", *words, *more, *files, *arguments], env=env) != 0:
+    for name in ("uv", "runtime", "dev", "bench", "servers"):  # dev.in is resolved against the new runtime.txt
+        files = [f"--output-file=requirements/{name}.txt", f"requirements/{name}.in", *ALONE.get(name, ())]
+        if subprocess.call([venv.bin / "uv", "pip", "compile", *words, *files, *arguments], env=env) != 0:
             return 1
     return 0
 
