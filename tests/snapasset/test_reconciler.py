@@ -347,11 +347,12 @@ class TestNoProof:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="lock files tell nothing there")
+@pytest.mark.parametrize("record", ["sqlite"], indirect=True)  # only a database on one host can tell
 class TestDeadWorkers:
     @pytest.fixture
     def worker(self, record: Record) -> Generator[subprocess.Popen[str]]:
         """A process that is alive as `worker-9`."""
-        assert isinstance(record, SqliteRecord), "only a database on one host can tell"
+        assert isinstance(record, SqliteRecord)
         with living(record.path.with_name("record.db-workers"), "worker-9") as process:
             yield process
 
