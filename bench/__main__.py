@@ -5,13 +5,18 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from bench import engine, http, images
+from bench import engine, http, images, queue
 from bench.report import machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BENCHES: dict[str, Callable[[], None]] = {"engine": engine.run, "http": http.run, "images": images.run}
+BENCHES: dict[str, Callable[[], None]] = {
+    "engine": engine.run,
+    "http": http.run,
+    "images": images.run,
+    "queue": queue.run,
+}
 
 
 def main(names: list[str]) -> int:

@@ -20,6 +20,7 @@ from snapasset.database.sqlite import SqliteDatabase
 from snapasset.event import FINAL
 from snapasset.job import new_id
 from snapasset.job_type import Access, Catalogue
+from snapasset.metrics import Metrics
 from snapasset.queue.memory import MemoryQueue
 from snapasset.reconciler import Reconciler
 from snapasset.records.claims import Claim
@@ -174,9 +175,16 @@ async def _noop(synchronous: Synchronous) -> float:
         await switch.open(database.record_id)
         database.listen(switch.feed.publish)
         client = JobClient(database, switch, catalogue, settings)
-        runner = Runner(database=database, switch=switch, catalogue=catalogue, tools={}, settings=settings)
+        runner = Runner(
+            database=database,
+            switch=switch,
+            catalogue=catalogue,
+            tools={},
+            settings=settings,
+            metrics=Metrics(catalogue, switch),
+        )
         await runner.start()
-        upkeep = asyncio.create_task(Reconciler(database, switch, settings).run())
+        upkeep = asyncio.create_task(Reconciler(database, switch, catalogue.kinds_by_queue, settings).run())
         left, ended = JOBS, asyncio.Event()
 
         def count(events: Sequence[Event]) -> None:

@@ -104,6 +104,7 @@ async def _frames(state: State, job: Job, after: int | None, connected: bytes, *
     async with aclosing(state["hub"].tail(job.id, after)) as tail:
         async for news in tail:
             yield _frame(news, state["file_urls"], named)
+            state["metrics"].delivered()
 
 
 def _left_off(request: Request[State], job: Job) -> int | None:

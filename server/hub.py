@@ -41,9 +41,10 @@ class Hub:
     def __init__(self, database: Database, switch: Switch, settings: Settings) -> None:
         self._database = database
         self._switch = switch
-        self._sweep_seconds = settings.sweep_seconds
+        self._settings = settings
         self._inboxes: set[_Inbox] = set()
         self.closed = False
+        switch.on_change(self._look_again)
 
     @property
     def readers(self) -> int:
@@ -71,6 +72,9 @@ class Hub:
             seen, look_at, away = after, now(), False
             while not self.closed:
                 history: list[Event] = []
+                if inbox.stale:
+                    inbox.stale = False
+                    look_at = min(look_at, now() + self._pause([]))
                 if now() >= look_at:
                     page = await self._read(job_id, seen)
                     away, history = page is None, page or []
@@ -98,6 +102,12 @@ class Hub:
         for inbox in self._inboxes:
             inbox.wake()
 
+    def _look_again(self) -> None:
+        """The mode has changed: what was told between the two may have been told to nobody."""
+        for inbox in self._inboxes:
+            inbox.stale = True
+            inbox.wake()
+
     async def _read(self, job_id: str, after: int) -> list[Event] | None:
         """A page of the record; None while it is away."""
         try:
@@ -111,18 +121,22 @@ class Hub:
             return _AWAY_SECONDS
         if len(page) == PAGE:
             return 0.0
-        return self._sweep_seconds * random.uniform(0.8, 1.2)  # noqa: S311  spreads the readers
+        told = self._switch.mode == "redis"
+        pause = self._settings.sweep_redis_seconds if told else self._settings.sweep_seconds
+        return pause * random.uniform(0.8, 1.2)  # noqa: S311  spreads the readers
 
 
 class _Inbox:
     """What waits for one reader: events up to a bound, and the newest tick."""
 
-    __slots__ = ("_arrived", "_events", "_tick")
+    __slots__ = ("_arrived", "_events", "_tick", "stale")
 
     def __init__(self) -> None:
         self._events: list[Event] = []
         self._tick: Tick | None = None
         self._arrived = asyncio.Event()
+        self.stale = False
+        """Whether the record is to be looked into soon, whatever has arrived."""
 
     def put(self, news: News) -> None:
         if isinstance(news, Tick):

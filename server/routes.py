@@ -9,7 +9,20 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from server import events, files, generations, health, jobs, kinds, page_files, statistics, submission, zips
+from server import (
+    events,
+    files,
+    generations,
+    health,
+    health_detailed,
+    jobs,
+    kinds,
+    metrics,
+    page_files,
+    statistics,
+    submission,
+    zips,
+)
 from server.middleware import Surroundings
 from server.openapi import document
 from server.problems import on_http_exception, on_named_error
@@ -40,6 +53,8 @@ ROUTES: Final = (
     Route("/health", health.overview),
     Route("/health/live", health.live),
     Route("/health/ready", health.ready),
+    Route("/health/detailed", health_detailed.detailed),
+    Route("/metrics", metrics.scrape),
     Route("/", page_files.index),
     Route("/page/{name:path}", page_files.asset),
 )

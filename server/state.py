@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from snapasset.client import JobClient
     from snapasset.database import Database
     from snapasset.job_type import Catalogue
+    from snapasset.metrics import Metrics
     from snapasset.settings import Settings
     from snapasset.storage import Storage
     from snapasset.switch import Switch
@@ -59,4 +60,5 @@ class State(TypedDict):
     life: Life
     stream_tokens: StreamTokens
     file_urls: FileUrls
+    metrics: Metrics
     drain: Callable[[], Awaitable[int]]

@@ -14,6 +14,7 @@ from snapasset.records.endings import Cancel
 from snapasset.records.events import EventsAfter
 from snapasset.records.idempotency import SubmitOnce, Submitted, submitted
 from snapasset.records.jobs import FindJobs, GetJob
+from snapasset.records.queues import LimitQueue, PauseQueue, ResumeQueue, check_limits
 from snapasset.records.revival import Retry
 from snapasset.records.schedules import PutSchedule, RemoveSchedule, SchedulesOf
 from snapasset.records.submission import Submit, SubmitAll, at_position
@@ -153,6 +154,31 @@ class JobClient:
         await self._ring(job)
         return job
 
+    async def pause(self, queue: str) -> None:
+        """Have nobody claim from a queue; what runs goes on. Raises `NotFound` for one that no kind has."""
+        self._check_queue(queue)
+        await self._database.write(PauseQueue(queue))
+
+    async def resume(self, queue: str) -> None:
+        """Have a paused queue claimed from again, within its limits. Raises `NotFound`."""
+        self._check_queue(queue)
+        await self._database.write(ResumeQueue(queue))
+
+    async def limit(
+        self,
+        queue: str,
+        concurrency: int | None = None,
+        rate_jobs: int | None = None,
+        rate_seconds: float | None = None,
+    ) -> None:
+        """Bound a queue, all processes together: `concurrency` jobs at once, `rate_jobs` claims within any `rate_seconds`.
+
+        What is not given is not bounded any more. Raises `NotFound`, or `InvalidInput` with the fields.
+        """
+        self._check_queue(queue)
+        rate_ms = check_limits(concurrency, rate_jobs, rate_seconds)
+        await self._database.write(LimitQueue(queue, concurrency, rate_jobs, rate_ms))
+
     async def keep_schedules(self) -> None:
         """Bring the record's schedules up to what the kinds say; those of kinds that are not known here are left alone.
 
@@ -203,6 +229,10 @@ class JobClient:
             ttl_ms=None if options.ttl is None else round(options.ttl * 1000),
             adds=adds,
         )
+
+    def _check_queue(self, queue: str) -> None:
+        if queue not in self._catalogue.queues:
+            raise NotFound("There is no such queue.")
 
     def _live_limit(self, access: Access) -> int | None:
         return self._settings.live_jobs_per_owner if access < Access.ADMIN else None

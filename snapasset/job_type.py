@@ -137,3 +137,8 @@ class Catalogue:
     def queues(self) -> tuple[str, ...]:
         """The queues that carry these kinds, each once, in the catalogue's order."""
         return tuple(dict.fromkeys(job_type.queue for job_type in self))
+
+    @property
+    def kinds_by_queue(self) -> dict[str, tuple[str, ...]]:
+        """The names of the kinds that each queue carries."""
+        return {queue: tuple(job_type.kind for job_type in self.of_queue(queue)) for queue in self.queues}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from snapasset.database import Liveness
 from snapasset.errors import DatabaseUnavailable, Refused
 from snapasset.records.dependencies import BlockedAstray, MendBlocked
+from snapasset.records.queues import QueueRooms
 from snapasset.records.schedules import DueSchedules, FireSchedule
 from snapasset.records.upkeep import (
     PROMOTE_LIMIT,
@@ -28,12 +29,14 @@ from snapasset.records.upkeep import (
     Reap,
     Touch,
 )
+from snapasset.records.workers import PurgeWorkers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from snapasset.database import Database
     from snapasset.records.schedules import ScheduleRow
+    from snapasset.records.upkeep import ReadyJob
     from snapasset.settings import Settings
     from snapasset.switch import Switch
 
@@ -50,19 +53,34 @@ _MEND_ROUNDS: Final = 5
 """Looking for jobs that wait for nobody reads all that are blocked: not in each round."""
 
 
+_PURGE_ROUNDS: Final = 60
+_GONE_MS: Final = 600_000
+"""A worker that was not heard of for so long is of no interest to whoever looks for what has just died."""
+
+
 class _Watched(NamedTuple):
     held: HeldJob
     since: float
 
 
 class Reconciler:
-    """One process's share of the upkeep. `monotonic` is its own clock in seconds, for measuring silence only."""
+    """One process's share of the upkeep. It rings for `kinds`, by queue, and for no others: nobody here could run them.
+
+    `monotonic` is its own clock in seconds, for measuring silence only.
+    """
 
     def __init__(
-        self, database: Database, switch: Switch, settings: Settings, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        database: Database,
+        switch: Switch,
+        kinds: Mapping[str, tuple[str, ...]],
+        settings: Settings,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._switch = switch
+        self._kinds = kinds
         self._settings = settings
         self._monotonic = monotonic
         self._watched: dict[str, _Watched] = {}
@@ -136,6 +154,8 @@ class Reconciler:
         if self._rounds % _MEND_ROUNDS == 0 and await self._database.read(BlockedAstray()):
             mended = await self._database.write(MendBlocked())
             log.warning("jobs waited for others that had ended", extra={"jobs": len(mended)})
+        if self._rounds % _PURGE_ROUNDS == 0:
+            await self._database.write(PurgeWorkers(_GONE_MS))
         self._rounds += 1
 
     async def _take_back(self, pause: float) -> None:
@@ -174,8 +194,17 @@ class Reconciler:
         return _Watched(job, now)
 
     async def _ring(self) -> None:
-        for queue in self._switch.queues:
-            ready = await self._database.read(ReadyJobs(queue, self._settings.ring_cap))
-            missing = len(ready) - await self._switch.waiting_rings(queue)
-            for job in ready[: max(0, missing)]:
-                await self._switch.ring(queue, job.id, job.kind, job.fence)
+        rooms = await self._database.read(QueueRooms())
+        for queue, kinds in self._kinds.items():
+            room = rooms[queue].room if queue in rooms else None
+            limit = self._settings.ring_cap if room is None else min(room, self._settings.ring_cap)
+            if limit > 0:
+                await self._ring_for(queue, await self._database.read(ReadyJobs(queue, kinds, limit)))
+
+    async def _ring_for(self, queue: str, ready: list[ReadyJob]) -> None:
+        waiting = await self._switch.waiting_rings(queue) if ready else None
+        if waiting is None:
+            return
+        for job in ready[: max(0, len(ready) - waiting)]:
+            if not await self._switch.ring(queue, job.id, job.kind, job.fence):
+                return  # enough wait by now, or the queue has gone away

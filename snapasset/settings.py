@@ -92,6 +92,40 @@ class Settings(BaseSettings):
         default="repeat", description="repeat: one paid call of unknown outcome is repeated; ask: none is."
     )
 
+    # Other processes
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="Redis for rings and news: redis://[user:password@]host[:port][/number], rediss:// or unix:///path.",
+    )
+    redis_host: str | None = Field(default=None, description="Host of Redis, where REDIS_URL is not set.")
+    redis_port: int = Field(default=6379, ge=1, le=65_535, description="Port of Redis, with REDIS_HOST.")
+    redis_username: str | None = Field(default=None, description="User of Redis, with REDIS_HOST.")
+    redis_password: SecretStr | None = Field(default=None, description="Password of Redis, with REDIS_HOST.")
+    redis_db: int = Field(default=0, ge=0, description="Number of Redis's database, with REDIS_HOST.")
+    redis_tls: bool = Field(default=False, description="Encrypt and verify, with REDIS_HOST.")
+    redis_ca_file: Path | None = Field(
+        default=None, description="Certificates to trust for Redis instead of the system's."
+    )
+    redis_probe_seconds: float = Field(
+        default=0.5, gt=0, le=10, description="How often Redis is probed, and how long its answer is waited for."
+    )
+    redis_return_seconds: float = Field(
+        default=5.0, ge=0, description="How long Redis must have answered before it is used again."
+    )
+    fallback_worker: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="Whether the API runs jobs itself while Redis is not in use; auto: those of queues no worker serves.",
+    )
+    worker_host: str = Field(default="127.0.0.1", description="Address on which a worker tells how it is.")
+    worker_port: int | None = Field(
+        default=None, ge=0, le=65_535, description="Port on which a worker tells how it is; unset: it does not."
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Whoever sends it as a bearer token may read /metrics; unset: only callers on this machine.",
+    )
+
     # Rings
     ring_cap: int = Field(default=256, ge=1, description="Most rings that wait in a queue; the record keeps the rest.")
     ring_drain_seconds: float = Field(
@@ -126,6 +160,9 @@ class Settings(BaseSettings):
         default=1.0,
         gt=0,
         description="How often watched jobs are compared with the record; another process may run them.",
+    )
+    sweep_redis_seconds: float = Field(
+        default=5.0, gt=0, description="How often that is done while Redis carries the news between processes."
     )
 
     @field_validator("database_url")

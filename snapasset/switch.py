@@ -1,6 +1,9 @@
 """Which queue and which feed this process uses, opened and changed as a pair.
 
-Without Redis that is a `MemoryQueue` for each queue and the in-process feed, for good: the mode is `memory`.
+Without Redis that is a `MemoryQueue` for each queue and the in-process feed, for good: the mode is `memory`. With Redis it
+is `redis` for as long as Redis takes writes, and `memory` while it does not. The feed is one object in both modes: the one
+over Redis tells what this process does at once, with Redis or without, and hands on the rest when Redis is back; so no
+stream notices the change.
 
 A ring is a SAQ job that says no more than "there is work": whoever takes it claims the most urgent ready job from the
 record. So a ring may be lost, doubled or late; it may never carry what the record does not hold.
@@ -9,21 +12,33 @@ record. So a ring may be lost, doubled or late; it may never carry what the reco
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from typing import TYPE_CHECKING, Final
+import time
+from typing import TYPE_CHECKING, Final, Literal
 
+from snapasset.errors import BadConfiguration, QueueUnavailable
 from snapasset.feed.memory import MemoryFeed
+from snapasset.feed.redis import RedisFeed
 from snapasset.queue.memory import MemoryQueue
+from snapasset.queue.redis import RedisRings
+from snapasset.queue.redis_address import RedisAddress
+from snapasset.queue.redis_presence import Presence
+from snapasset.queue.redis_probe import OtherRecord, RedisProbe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from saq.queue.base import Queue
 
     from snapasset.feed import Feed
+    from snapasset.feed.redis import LookUp
     from snapasset.settings import Settings
 
 log = logging.getLogger(__name__)
+
+Mode = Literal["redis", "memory"]
+RedisStatus = Literal["ok", "down", "not configured"]
 
 RING: Final = "ring"
 """The one SAQ function there is."""
@@ -31,35 +46,83 @@ RING: Final = "ring"
 _NO_TTL: Final = -1
 """SAQ forgets a ring the moment it is done: nobody ever asks for its outcome."""
 
+_FIRST_PROBE_SECONDS: Final = 2.0
+
 
 class Switch:
     """The pair of queue and feed in use. Open it before use, close it after the workers."""
 
-    def __init__(self, queues: Iterable[str], settings: Settings, *, ring_timeout: int) -> None:
-        """`ring_timeout`: seconds after which SAQ gives up on a ring; above the longest kind's timeout."""
-        self.mode: Final = "memory"
+    def __init__(self, queues: Iterable[str], settings: Settings, *, ring_timeout: int, serves: bool = False) -> None:
+        """`ring_timeout`: seconds after which SAQ gives up on a ring; above the longest kind's timeout.
+
+        `serves`: whether this process answers rings that come through Redis.
+        """
+        self.queues: dict[str, Queue] = {name: MemoryQueue(name) for name in queues}
+        """The queue within this process, of each name."""
         self.feed: Feed = MemoryFeed()
-        self._queues: dict[str, Queue] = {name: MemoryQueue(name) for name in queues}
+        self.mode: Mode = "memory"
+        self.mode_since = time.time()
+        """In seconds since the epoch."""
+        self.why: str | None = None
+        """Why Redis is not used though it is asked for, as a sentence without secrets."""
         self._settings = settings
         self._ring_timeout = ring_timeout
+        self._serves = serves
         self._record_id = ""
         self._rung = 0
+        self._configured = False
+        self._rings: dict[str, RedisRings] = {}
+        self._served: dict[str, RedisRings] = {}
+        self._presence = Presence(settings.redis_return_seconds, there=False)
+        self._probe: RedisProbe | None = None
+        self._probing: asyncio.Task[None] | None = None
+        self._doubt = asyncio.Event()
+        self._listeners: list[Callable[[], None]] = []
 
-    async def open(self, record_id: str) -> None:
-        """`record_id` goes with every ring, so that no worker answers one that is about another record."""
+    async def open(self, record_id: str, look_up: LookUp | None = None) -> None:
+        """Begin, with Redis where the settings name one that can be used.
+
+        `record_id` goes with every ring, so that no worker answers one that is about another record. `look_up` is what
+        the feed over Redis reads events with. Raises `BadConfiguration` when Redis serves another record.
+        """
         self._record_id = record_id
-        for queue in self._queues.values():
+        for queue in self.queues.values():
             await queue.connect()
+        try:
+            address = RedisAddress.from_settings(self._settings)
+        except BadConfiguration as error:
+            self._configured = True
+            self._fall_back(error.detail)
+            return
+        if address is not None and look_up is not None:
+            self._configured = True
+            await self._open_redis(address, look_up)
 
     async def close(self) -> None:
-        for queue in self._queues.values():
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.gather(self._probing, return_exceptions=True)
+        for queue in (*self.queues.values(), *self._rings.values(), *self._served.values()):
             await queue.disconnect()
         await self.feed.close()
+        if self._probe is not None:
+            await self._probe.leave()
 
     @property
-    def queues(self) -> dict[str, Queue]:
-        """The SAQ queue of each name, for the workers."""
-        return self._queues
+    def redis(self) -> RedisStatus:
+        """How Redis is, by the last probe; it may be fine for some seconds before it is used again."""
+        if not self._configured:
+            return "not configured"
+        return "ok" if self._presence.answered else "down"
+
+    def sources(self, queue: str) -> list[Queue]:
+        """All that a worker of this process listens to for the rings of a queue, in either mode."""
+        served = self._served.get(queue)
+        return [self.queues[queue]] if served is None else [self.queues[queue], served]
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called after each change of the mode. It must be quick and must not raise."""
+        self._listeners.append(listener)
 
     async def ring(self, queue: str, job_id: str, kind: str, fence: int) -> bool:
         """Say that a job is ready; whether a ring was added.
@@ -67,13 +130,13 @@ class Switch:
         None is added when enough wait already, nor when the queue does not answer in time: the reconciler rings again.
         An unknown queue has no worker here and gets no ring.
         """
-        target = self._queues.get(queue)
+        target = self._target(queue)
         if target is None:
             return False
         self._rung += 1
         try:
             async with asyncio.timeout(self._settings.ring_seconds):
-                if await target.count("queued") >= self._settings.ring_cap:
+                if self.mode == "memory" and await target.count("queued") >= self._settings.ring_cap:
                     return False
                 ring = await target.enqueue(
                     RING,
@@ -82,11 +145,100 @@ class Switch:
                     ttl=_NO_TTL,
                     kwargs={"job_id": job_id, "kind": kind, "record_id": self._record_id},
                 )
-        except Exception:
-            log.exception("a ring was not taken", extra={"queue": queue, "jobId": job_id})
+        except Exception as error:  # noqa: BLE001  SAQ's, Redis's or the system's: nobody waits for a ring
+            self._failed("a ring was not taken", error, {"queue": queue, "jobId": job_id})
             return False
         return ring is not None
 
-    async def waiting_rings(self, queue: str) -> int:
-        """How many rings of a queue nobody has taken yet."""
-        return await self._queues[queue].count("queued")
+    async def waiting_rings(self, queue: str) -> int | None:
+        """How many rings of a queue nobody has taken yet; None when that cannot be told now."""
+        target = self._target(queue)
+        if target is None:
+            return None
+        try:
+            async with asyncio.timeout(self._settings.ring_seconds):
+                return await target.count("queued")
+        except Exception as error:  # noqa: BLE001  as above
+            self._failed("rings could not be counted", error, {"queue": queue})
+            return None
+
+    def _target(self, queue: str) -> Queue | None:
+        """Where rings go now; nowhere while Redis is in use and has just failed: everybody would wait for it in turn."""
+        if self.mode == "memory":
+            return self.queues.get(queue)
+        return None if self._doubt.is_set() else self._rings.get(queue)
+
+    def _failed(self, what: str, error: Exception, extra: dict[str, str]) -> None:
+        if self.mode == "memory":
+            log.error(what, exc_info=error, extra=extra)
+        else:
+            log.debug(what, exc_info=error, extra=extra)
+            self._doubt.set()
+
+    # --- Redis
+
+    async def _open_redis(self, address: RedisAddress, look_up: LookUp) -> None:
+        self._probe = RedisProbe(address, self._record_id)
+        try:
+            await self._probe.ask(_FIRST_PROBE_SECONDS)
+        except OtherRecord:
+            await self._probe.leave()
+            raise
+        except QueueUnavailable as error:
+            self._fall_back(error.detail)
+        else:
+            self._presence = Presence(self._settings.redis_return_seconds, there=True)
+            self.mode = "redis"
+        cap = self._settings.ring_cap
+        for name in self.queues:
+            self._rings[name] = RedisRings.for_api(name, self._record_id, address, cap=cap)
+            if self._serves:
+                self._served[name] = RedisRings.for_worker(name, self._record_id, address)
+        feed = RedisFeed(address, self._record_id, look_up)
+        self.feed = feed
+        await feed.open()
+        self._probing = asyncio.create_task(self._probe_on(self._probe), name="redis-probe")
+
+    async def _probe_on(self, probe: RedisProbe) -> None:
+        while True:
+            await self._pause()
+            try:
+                await self._ask(probe)
+            except Exception:
+                log.exception("a probe of Redis went wrong")
+
+    async def _pause(self) -> None:
+        """Until the next probe is due, or something that was asked of Redis has failed."""
+        if self._presence.answered and self.mode == "redis":
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.redis_probe_seconds):
+                    await self._doubt.wait()
+        else:
+            await asyncio.sleep(self._settings.redis_probe_seconds / 2)
+
+    async def _ask(self, probe: RedisProbe) -> None:
+        try:
+            await probe.ask(self._settings.redis_probe_seconds)
+        except QueueUnavailable as error:
+            if self._presence.failed():
+                self._fall_back(error.detail)
+                self._change("memory")
+            elif self.mode == "memory":
+                self.why = error.detail
+        else:
+            if self._presence.came(time.monotonic()):
+                self.why = None
+                log.info("Redis is back, using it again")
+                self._change("redis")
+            self._doubt.clear()
+
+    def _fall_back(self, why: str) -> None:
+        self.why = why
+        log.warning("Redis not available, using in-memory queue fallback", extra={"why": why})
+
+    def _change(self, mode: Mode) -> None:
+        self.mode = mode
+        self.mode_since = time.time()
+        self._doubt.clear()
+        for listener in self._listeners:
+            listener()

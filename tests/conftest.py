@@ -1,11 +1,15 @@
 """What every run of the tests does: a skipped test is shown with its reason, and in strict mode it is a failure.
 
 `SNAPASSET_TEST_STRICT=1` is how CI runs: there, what a test needs must be there.
+
+Fault tests take long, so each says how long (`@pytest.mark.fault(seconds=30)`) and a run takes three minutes' worth of
+them, by a seed that is told at the end and that `SNAPASSET_FAULTS_SEED` sets; `--faults` runs them all.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 _told: set[str] = set()
+_FAULTS_SECONDS = 180.0
+_seed = pytest.StashKey[int]()
+_chosen = pytest.StashKey[str]()
 
 STRICT = os.environ.get("SNAPASSET_TEST_STRICT") == "1"
 
@@ -45,16 +52,57 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--faults", action="store_true", help="run every fault test, not only those that a seed chooses")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "fault(seconds): takes so long; without --faults a seed chooses among such tests"
+    )
+    given = getattr(config, "workerinput", {}).get("faults_seed") or os.environ.get("SNAPASSET_FAULTS_SEED")
+    config.stash[_seed] = int(given or random.randrange(1, 1_000_000))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """All processes of one run choose alike, or they would not agree on what there is to do."""
+    node.workerinput["faults_seed"] = node.config.stash[_seed]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    faults = [item for item in items if item.get_closest_marker("fault")]
+    left, kept = _FAULTS_SECONDS, set[pytest.Item]()
+    for item in random.Random(config.stash[_seed]).sample(faults, len(faults)):
+        mark = item.get_closest_marker("fault")
+        seconds = float(mark.kwargs["seconds"]) if mark else 0.0
+        if config.getoption("faults") or seconds <= left:
+            left -= seconds
+            kept.add(item)
+    if len(kept) < len(faults):
+        config.hook.pytest_deselected(items=[item for item in faults if item not in kept])
+        items[:] = [item for item in items if item in kept or item not in faults]
+        config.stash[_chosen] = (
+            f"fault tests: {len(kept)} of {len(faults)}, chosen by SNAPASSET_FAULTS_SEED={config.stash[_seed]}; "
+            f"{len(faults) - len(kept)} deselected, --faults runs all"
+        )
+
+
 def _used_servers() -> list[str]:
     """What this process's tests have said about the servers that they used; nothing when none needed one."""
     room = sys.modules.get("tests.servers.used")
     return sorted(room.SAID) if room else []
 
 
+def _said_of_faults(config: pytest.Config) -> list[str]:
+    return [config.stash[_chosen]] if _chosen in config.stash else []
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hand it to the process that started this one, where there is one."""
     if (output := getattr(session.config, "workeroutput", None)) is not None:
-        output["servers"] = _used_servers()
+        output["servers"] = [*_used_servers(), *_said_of_faults(session.config)]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -63,7 +111,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for line in sorted(_told.union(_used_servers())):
+    for line in sorted(_told.union(_used_servers(), _said_of_faults(terminalreporter.config))):
         terminalreporter.line(line)
     skipped: list[pytest.TestReport | pytest.CollectReport] = terminalreporter.getreports("skipped")
     if skipped:

@@ -1,4 +1,4 @@
-"""Claims jobs, keeps them alive while they run, and writes down how they ended. One per process.
+"""Claims jobs, runs them, and writes down how they ended. One per process; its heart keeps the jobs alive meanwhile.
 
 Invariant: while an attempt is in `_attempts`, this executor holds its job's fence or will soon notice that it does not;
 every change names the fence, so an executor that was overtaken can do no harm. It may be overtaken by itself: then two
@@ -9,33 +9,40 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import random
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from snapasset.database import Both, Liveness
+from snapasset.database import Both
 from snapasset.errors import BadConfiguration, DatabaseUnavailable, SnapAssetError
-from snapasset.records.claims import Beat, Claim, GiveBack
+from snapasset.records.claims import Claim, GiveBack
 from snapasset.records.dependencies import ReadyDependants
 from snapasset.records.steps import DoneSteps
 from snapasset.records.upkeep import ReadyJobs
 from worker.attempt import UNWIND_SECONDS, Attempt
+from worker.heart import Heart
+from worker.solitude import Solitude, is_suspect
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from snapasset.database import Database, Write
     from snapasset.event import News
     from snapasset.job import Job
     from snapasset.job_type import Catalogue
+    from snapasset.metrics import Metrics
+    from snapasset.records.workers import WorkerRow
     from snapasset.settings import Settings
     from snapasset.switch import Switch
-    from worker.context import JobContext
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_OUTCOMES: Final = {"delayed": "retried", "waiting": "given_back"}
+"""What the status of a job says about the attempt that led to it, where it is not called the same."""
 
 
 class Executor:
@@ -44,60 +51,72 @@ class Executor:
     def __init__(
         self,
         *,
-        worker_id: str,
+        worker: WorkerRow,
         database: Database,
         switch: Switch,
         catalogue: Catalogue,
         tools: Mapping[type, object],
         settings: Settings,
+        metrics: Metrics,
     ) -> None:
+        """`worker`: what the record is told of this process; it accepts jobs of the queues named there."""
         for job_type in catalogue:
             missing = [tool.__name__ for tool in job_type.tools if tool not in tools]
             if missing:
                 raise BadConfiguration(f"the kind {job_type.kind} wants {', '.join(missing)}, which is not set up")
-        self._worker_id = worker_id
         self._database = database
         self._switch = switch
         self._catalogue = catalogue
         self._settings = settings
+        self._metrics = metrics
         self._tools = {t.kind: tuple(tools[tool] for tool in t.tools) for t in catalogue}
-        self._claims = {
-            queue: Claim(queue, tuple(job_type.kind for job_type in catalogue.of_queue(queue)), worker_id)
-            for queue in catalogue.queues
-        }
+        self._claims = {queue: Claim(queue, kinds, worker.id) for queue, kinds in catalogue.kinds_by_queue.items()}
         self._slots = {queue: asyncio.Semaphore(settings.job_max_concurrency) for queue in catalogue.queues}
+        self._solitude = Solitude()
         self._attempts: set[Attempt] = set()
         self._stuck: set[asyncio.Task[Any]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._stopping = False
-        self._beating: asyncio.Task[None] | None = None
+        self._worker = worker
+        self._heart = Heart(database, lambda: self._worker, lambda: self._attempts, settings.beat_seconds)
 
     @property
     def stuck(self) -> int:
         """How many processors ignore that they were cancelled: the process cannot end in an orderly way before them."""
         return len(self._stuck)
 
+    @property
+    def accepts(self) -> tuple[str, ...]:
+        """The queues whose jobs it claims now."""
+        return self._worker.queues
+
+    @property
+    def beats(self) -> bool:
+        """Whether its heart still beats."""
+        return self._heart.beats
+
     async def open(self) -> None:
         """Make this executor known as alive and start its heart."""
-        if isinstance(self._database, Liveness):
-            await asyncio.to_thread(self._database.hold, self._worker_id)
-        self._beating = asyncio.create_task(self._beat_on(), name="executor-beat")
+        await self._heart.start()
+
+    async def accept(self, queues: Iterable[str]) -> None:
+        """Claim jobs of these queues from now on, and of no others; what runs goes on."""
+        accepted = tuple(queue for queue in self._claims if queue in set(queues))
+        if accepted != self._worker.queues:
+            self._worker = self._worker._replace(queues=accepted)
+            await self._heart.tell()
 
     async def drain(self) -> None:
         """Claim nothing new, and wait until what runs has ended, `drain_seconds` at most."""
-        self._stopping = True
+        await self.accept(())
         if not await self._idle_within(self._settings.drain_seconds):
             log.warning("the drain is over: running jobs go back", extra={"jobs": len(self._attempts)})
 
     async def close(self) -> None:
         """Stop the heart. The handlers must have been cancelled: that gives their jobs back."""
-        if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.gather(self._beating, return_exceptions=True)
-        idle = await self._idle_within(UNWIND_SECONDS)
-        if idle and isinstance(self._database, Liveness):
-            await asyncio.to_thread(self._database.release, self._worker_id)
+        await self._heart.stop()
+        if await self._idle_within(UNWIND_SECONDS):
+            await self._heart.dismiss()
 
     async def answer(self, queue: str, record_id: str) -> None:
         """Answer a ring: run the most urgent jobs of `queue` while there are any, for a while, then ring again.
@@ -108,17 +127,20 @@ class Executor:
             log.error("a ring that belongs to another record was ignored", extra={"queue": queue})
             return
         async with self._slots[queue]:
+            if not self._may_claim(queue):
+                return
             until = time.monotonic() + self._settings.ring_drain_seconds
+            self._solitude.enter()
             try:
-                job = None if self._stopping else await self._database.write(self._claims[queue])
-            except DatabaseUnavailable:
-                return  # the reconciler rings again when the record is back
-            if job is None:
-                return
-            while job is not None:
-                job = await self._run(job, until)
-            if self._stopping or time.monotonic() < until:
-                return
+                job = await self._claim(queue)
+                if job is None:
+                    return
+                while job is not None:
+                    job = await self._run(job, until)
+            finally:
+                self._solitude.leave()
+            if self._may_claim(queue) and time.monotonic() < until:
+                return  # it found nothing more
         await self._ring_again(queue)
 
     async def persist(self, change: Write[T], /) -> T:
@@ -134,19 +156,57 @@ class Executor:
 
     # --- one job
 
+    def _may_claim(self, queue: str) -> bool:
+        return queue in self._worker.queues and not self._solitude.wanted
+
+    async def _claim(self, queue: str) -> Job | None:
+        try:
+            job = await self._database.write(self._claims[queue])
+        except DatabaseUnavailable:
+            return None  # the reconciler rings again when the record is back
+        if job is not None:
+            self._metrics.claimed(queue)
+        return job
+
     async def _run(self, job: Job, until: float) -> Job | None:
         """Run one job to the end of this attempt. Returns the next one, already claimed, if there is time for it."""
         attempt = Attempt(job, self._catalogue.get(job.kind), self._tools[job.kind], self._settings)
+        begun = time.monotonic()
         self._attempts.add(attempt)
         self._idle.clear()
         try:
-            ending = await self._attempt(attempt)
-            return None if ending is None else await self._end(ending, job.queue, until)
+            if not is_suspect(job):
+                ending = await self._attempt(attempt)
+            elif await self._solitude.alone():
+                log.warning("a job that may have ended its last worker runs alone", extra={"jobId": job.id})
+                try:
+                    ending = await self._attempt(attempt)
+                finally:
+                    self._solitude.free()
+            else:
+                ending = GiveBack(job.id, job.fence)
+            if ending is None:
+                self._metrics.ended(job.kind, "lost", time.monotonic() - begun)
+                return None
+            ended, claimed = await self._end(ending, job.queue, until)
         except asyncio.CancelledError:
             await asyncio.shield(self.persist(GiveBack(job.id, job.fence)))
+            self._metrics.ended(job.kind, "given_back", time.monotonic() - begun)
             raise
+        else:
+            self._note(job, ended, time.monotonic() - begun)
+            return claimed
         finally:
             self._forget(attempt)
+
+    def _note(self, job: Job, ended: Job | None, seconds: float) -> None:
+        """Count how an attempt ended."""
+        if ended is None:
+            self._metrics.ended(job.kind, "lost", seconds)
+            return
+        outcome = _OUTCOMES.get(ended.status, ended.status)
+        code = json.loads(ended.error)["code"] if ended.error and outcome in ("failed", "retried") else None
+        self._metrics.ended(job.kind, outcome, seconds, code)
 
     async def _attempt(self, attempt: Attempt) -> Write[Job | None] | None:
         try:
@@ -158,15 +218,17 @@ class Executor:
         await self._switch.feed.subscribe(attempt.job.id, context.hear)
         return await attempt.run(context)
 
-    async def _end(self, ending: Write[Job | None], queue: str, until: float) -> Job | None:
+    async def _end(self, ending: Write[Job | None], queue: str, until: float) -> tuple[Job | None, Job | None]:
         """Write down how a job ended and, in the same commit, claim the next one while there is time."""
-        if self._stopping or time.monotonic() >= until:
+        if not self._may_claim(queue) or time.monotonic() >= until:
             ended, claimed = await self.persist(ending), None
         else:
             ended, claimed = await self.persist(Both(ending, self._claims[queue]))
+        if claimed is not None:
+            self._metrics.claimed(queue)
         if ended is not None and ended.dependants:
             await self._ring_dependants(ended)
-        return claimed
+        return ended, claimed
 
     def _forget(self, attempt: Attempt) -> None:
         self._attempts.discard(attempt)
@@ -186,7 +248,7 @@ class Executor:
 
     async def _ring_again(self, queue: str) -> None:
         with contextlib.suppress(DatabaseUnavailable):
-            for job in await self._database.read(ReadyJobs(queue, 1)):
+            for job in await self._database.read(ReadyJobs(queue, self._claims[queue].kinds, 1)):
                 await self._switch.ring(queue, job.id, job.kind, job.fence)
 
     async def _ring_dependants(self, parent: Job) -> None:
@@ -194,8 +256,6 @@ class Executor:
         with contextlib.suppress(DatabaseUnavailable):
             for job in await self._database.read(ReadyDependants(parent.id)):
                 await self._switch.ring(job.queue, job.id, job.kind, job.fence)
-
-    # --- the heart
 
     def _publish(self, news: News) -> None:
         self._switch.feed.publish((news,))
@@ -206,17 +266,3 @@ class Executor:
                 while self._attempts:  # idle for a moment is not idle: the next job may have been claimed already
                     await self._idle.wait()
         return not self._attempts
-
-    async def _beat_on(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.beat_seconds)
-            contexts = [attempt.context for attempt in self._attempts if attempt.context is not None]
-            await asyncio.gather(*(self._beat(context) for context in contexts))
-
-    async def _beat(self, context: JobContext[Any]) -> None:
-        with contextlib.suppress(DatabaseUnavailable):  # then nobody can take the job over either
-            cancelled = await self._database.write(Beat(context.job.id, context.job.fence, context.progress))
-            if cancelled is None:
-                context.lost = True
-            elif cancelled:
-                context.cancel_requested = True

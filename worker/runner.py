@@ -1,25 +1,30 @@
-"""Brings rings to the executor: one `saq.Worker` for each queue of the catalogue."""
+"""Brings rings to the executor: for each queue of the catalogue one `saq.Worker` a source, in this process and in Redis."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, ClassVar
+import os
+import socket
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from saq.worker import Worker
 
+from snapasset import __version__
 from snapasset.job import new_id
+from snapasset.records.workers import WorkerRow
 from snapasset.switch import RING
 from worker.executor import Executor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from signal import Signals
 
     from saq.queue.base import Queue
 
     from snapasset.database import Database
     from snapasset.job_type import Catalogue
+    from snapasset.metrics import Metrics
     from snapasset.settings import Settings
     from snapasset.switch import Switch
 
@@ -33,7 +38,7 @@ class _QueueWorker(Worker[Any]):
 
 
 class Runner:
-    """Runs the jobs of every queue of the catalogue in this process."""
+    """Runs the jobs of the queues of the catalogue in this process."""
 
     def __init__(
         self,
@@ -43,18 +48,35 @@ class Runner:
         catalogue: Catalogue,
         tools: Mapping[type, object],
         settings: Settings,
+        metrics: Metrics,
+        role: Literal["worker", "api"] = "worker",
+        accept: Iterable[str] | None = None,
     ) -> None:
-        """`tools` maps the types that kinds ask for to what they get. Raises `BadConfiguration` if one is missing."""
+        """`tools` maps the types that kinds ask for to what they get; `accept`: the queues it begins with, None for all.
+
+        Raises `BadConfiguration` if a tool is missing.
+        """
         self.worker_id = new_id()
+        self._switch = switch
+        self._catalogue = catalogue
+        self._settings = settings
         self._executor = Executor(
-            worker_id=self.worker_id,
+            worker=WorkerRow(
+                id=self.worker_id,
+                role=role,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                version=__version__,
+                kinds=tuple(job_type.kind for job_type in catalogue),
+                queues=tuple(catalogue.queues if accept is None else accept),
+            ),
             database=database,
             switch=switch,
             catalogue=catalogue,
             tools=tools,
             settings=settings,
+            metrics=metrics,
         )
-        self._workers = [self._worker(switch.queues[queue], settings) for queue in catalogue.queues]
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -62,10 +84,27 @@ class Runner:
         """How many processors ignore that they were cancelled and would hold up the end of the process."""
         return self._executor.stuck
 
+    @property
+    def accepts(self) -> tuple[str, ...]:
+        """The queues whose jobs it takes now."""
+        return self._executor.accepts
+
+    @property
+    def lives(self) -> bool:
+        """Whether all that must run for jobs to be run does."""
+        return bool(self._tasks) and self._executor.beats and not any(task.done() for task in self._tasks)
+
     async def start(self) -> None:
-        """Begin to answer rings."""
+        """Begin to answer rings. The switch must be open."""
         await self._executor.open()
-        self._tasks = [asyncio.create_task(worker.start(), name=f"saq-{worker.queue.name}") for worker in self._workers]
+        for queue in self._catalogue.queues:
+            for source in self._switch.sources(queue):
+                worker = self._worker(source, queue)
+                self._tasks.append(asyncio.create_task(worker.start(), name=f"saq-{queue}"))
+
+    async def accept(self, queues: Iterable[str]) -> None:
+        """Take jobs of these queues from now on, and of no others; what runs goes on."""
+        await self._executor.accept(queues)
 
     async def stop(self) -> None:
         """Claim nothing new, let what runs end within the drain, give the rest back. Harmless when called again."""
@@ -76,9 +115,9 @@ class Runner:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._executor.close()
 
-    def _worker(self, queue: Queue, settings: Settings) -> _QueueWorker:
-        async def ring(_context: dict[str, Any], *, job_id: str, kind: str, record_id: str) -> None:
-            del job_id, kind  # what a ring is about is for people who look into the queue; the record decides
-            await self._executor.answer(queue.name, record_id)
+    def _worker(self, source: Queue, queue: str) -> _QueueWorker:
+        async def ring(_context: dict[str, Any], *, record_id: str = "", **_about: object) -> None:
+            # What else a ring says is for people who look into the queue; the record decides.
+            await self._executor.answer(queue, record_id)
 
-        return _QueueWorker(queue, [(RING, ring)], concurrency=settings.job_max_concurrency)
+        return _QueueWorker(source, [(RING, ring)], concurrency=self._settings.job_max_concurrency)

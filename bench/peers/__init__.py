@@ -1,6 +1,6 @@
-"""What others do with the same pictures: programs beside ours, fetched only when the pictures are measured.
+"""What others do with the same work: programs beside ours, fetched only when the work is measured.
 
-Each is installed by itself into a folder below `.venv`, in the very versions of `requirements/bench.txt` or
+Each is installed by itself into a folder below `.venv`, in the very versions of `requirements/bench.txt` or its
 `package-lock.json`, and not at all by `dev.py test`. Where one cannot be had, that is a sentence in its row of the table.
 """
 
@@ -61,17 +61,27 @@ def python_packages(*names: str) -> Path:
 
 def node_with_sharp() -> tuple[str, Path]:
     """Node, and the folder that holds sharp for it. Raises `NotHere`."""
+    return _node_with("sharp", _HERE)
+
+
+def node_with_bullmq() -> tuple[str, Path]:
+    """Node, and the folder that holds BullMQ for it. Raises `NotHere`."""
+    return _node_with("bullmq", _HERE / "bullmq")
+
+
+def _node_with(name: str, lists: Path) -> tuple[str, Path]:
+    """Node, and the folder that holds what the package files in `lists` name. Raises `NotHere`."""
     node, npm = _node()
-    folder = _FOLDER / "sharp"
+    folder = _FOLDER / name
 
     def install() -> None:
-        for name in _NPM:
-            shutil.copy(_HERE / name, folder / name)
+        for file in _NPM:
+            shutil.copy(lists / file, folder / file)
         environment = {**os.environ, "PATH": os.pathsep.join((str(Path(node).parent), os.environ.get("PATH", "")))}
         words = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        _call("sharp", [*npm, *words, f"--prefix={folder}"], environment)
+        _call(name, [*npm, *words, f"--prefix={folder}"], environment)
 
-    _once(folder, node + "".join((_HERE / name).read_text("utf-8") for name in _NPM), install)
+    _once(folder, node + "".join((lists / file).read_text("utf-8") for file in _NPM), install)
     return node, folder
 
 

@@ -1,4 +1,4 @@
-"""How the service and its jobs are doing, and what can be asked of it."""
+"""How the caller's jobs are doing, and what can be asked for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from server.answers.words import Count, Free, Maybe, Seconds
+from server.answers.words import Count, Free, Seconds
 from snapasset.job_type import Wire
 
 
@@ -61,41 +61,3 @@ class Kinds(Wire):
     """Every kind of job that can be asked for."""
 
     kinds: list[Kind]
-
-
-class ServiceHealth(Wire):
-    """One part of the service. full: the storage takes no more pictures, and is well otherwise."""
-
-    status: Literal["ok", "full", "down", "not configured"]
-    name: Maybe[str]
-
-
-class Liveness(Wire):
-    """The process can answer."""
-
-    status: Literal["ok"]
-
-
-class Readiness(Wire):
-    """Whether new requests are welcome here."""
-
-    status: Literal["ready", "starting", "draining", "down"]
-
-
-class Services(Wire):
-    """The parts of the service; `queues` counts by queue the jobs that have not ended, by status."""
-
-    database: ServiceHealth
-    storage: ServiceHealth
-    redis: ServiceHealth
-    queues: dict[str, dict[str, Count]]
-
-
-class Health(Wire):
-    """ok; degraded, when jobs are taken but not all will succeed now; down, when none is taken. `uptime` in seconds."""
-
-    status: Literal["ok", "degraded", "down"]
-    uptime: Seconds
-    version: str
-    mode: str
-    services: Services

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 
 from server.conditional import etag_of, not_modified
+from server.openapi.health_operations import health_operations
 from server.openapi.job_operations import job_operations
 from server.openapi.other_operations import gallery_operations, service_operations
 from server.openapi.parts import LINKS, PARAMETERS, SECURITY_SCHEMES
@@ -66,6 +67,7 @@ def document(catalogue: Catalogue, limits: Limits) -> dict[str, Any]:
         **job_operations(catalogue, schemas),
         **gallery_operations(),
         **service_operations(),
+        **health_operations(),
     }
     responses = _share_refusals(paths)
     return {

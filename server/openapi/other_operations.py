@@ -90,13 +90,10 @@ def gallery_operations() -> Paths:
 
 
 def service_operations() -> Paths:
-    """What the service is, how it is, and its page."""
+    """What the service is, and its page."""
     return {
         "/api/kinds": {"get": _conditional("listKinds", "What jobs can be asked for", "Kinds")},
         "/openapi.json": {"get": _document()},
-        "/health": {"get": _health("getHealth", "How the service is", "Health")},
-        "/health/live": {"get": _live()},
-        "/health/ready": {"get": _health("getReadiness", "Whether new requests are welcome here", "Readiness")},
         "/": {"get": _page("getPage", "The page", ("text/html",))},
         "/page/{name}": {"get": _page("getPageFile", "What the page is made of", _PAGE_FILES, "PageFile")},
     }
@@ -121,16 +118,6 @@ def _document() -> Operation:
     }
     responses = {"200": own, **UNCHANGED, **refusals()}
     return operation("getOpenapi", "Service", "This document", responses, ("IfNoneMatch",), security=ANYBODY)
-
-
-def _health(name: str, summary: str, schema: str) -> Operation:
-    answers = {"200": answer("Well enough.", ref(schema)), "503": answer("Not now.", ref(schema))}
-    return operation(name, "Service", summary, {**answers, **refusals()}, security=ANYBODY)
-
-
-def _live() -> Operation:
-    responses = {"200": answer("It can.", ref("Liveness")), **refusals()}
-    return operation("getLiveness", "Service", "Whether the process can answer at all", responses, security=ANYBODY)
 
 
 def _page(name: str, summary: str, types: tuple[str, ...], *parameters: str) -> Operation:

@@ -124,15 +124,19 @@ SECURITY_SCHEMES: Final[dict[str, dict[str, Any]]] = {
         "description": "The `streamToken` that came with the job: it opens its stream, and nothing else.",
     },
     "adminToken": {"type": "http", "scheme": "bearer", "description": "The deployment's ADMIN_TOKEN."},
+    "metricsToken": {"type": "http", "scheme": "bearer", "description": "The deployment's METRICS_TOKEN."},
 }  # fmt: skip
 
 OWNER: Final = tuple({scheme: list[str]()} for scheme in ("sessionCookie", "sessionHeader", "adminToken"))
 """Nothing is found without an identity: the answer is the 404 of what is not there."""
 
+ADMIN: Final = ({"adminToken": list[str]()},)
 STREAM: Final = {"streamToken": list[str]()}
 ANYBODY: Final = (dict[str, list[str]](),)
 SOMEBODY: Final = (*OWNER, *ANYBODY)
 """An identity is taken and not asked for."""
+
+METRICS: Final = ({"metricsToken": list[str]()}, *ADMIN, *ANYBODY)
 
 _JOB: Final = "$response.body#/jobId"
 _GENERATION: Final = "$response.body#/generationId"

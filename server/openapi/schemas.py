@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic.json_schema import models_json_schema
 
-from server.answers import events, gallery, jobs, service, words
+from server.answers import events, gallery, health, jobs, service, words
 from server.job_body import Options
 from server.openapi.kinds import NULL, REF, Plainly, add_kind, one_of, pascal, ref
 from server.submission import Batch
@@ -37,9 +37,10 @@ _MODELS: Final[tuple[type[Wire], ...]] = (
     gallery.Removal,
     service.Overview,
     service.Kinds,
-    service.Health,
-    service.Liveness,
-    service.Readiness,
+    health.Health,
+    health.HealthDetails,
+    health.Liveness,
+    health.Readiness,
     Options,
     Batch,
 )

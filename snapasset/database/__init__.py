@@ -45,6 +45,12 @@ class Together(Enum):
     """An UPDATE of one row that its first parameters name: each of the several names another row."""
     TAKES = "takes"
     """An UPDATE of `(SELECT … LIMIT 1 …)`, the first free row: n of the same parameters take the first n."""
+    ALONE = "alone"
+    """A lock on the row that its parameters name: from here to its end, its operation is carried out by itself.
+
+    Those of a round that get so far do it when the others have ended, in the order of their parameters: what one of them
+    looks at the next one finds changed, and two processes that want the same rows do not wait crosswise.
+    """
 
 
 class Statement(NamedTuple):
@@ -72,7 +78,8 @@ class Write(ABC, Generic[T]):
         """The ids of jobs, and names of other things, that no other change must be concerned with meanwhile.
 
         A database may run changes in turns, statement by statement, when no name occurs in two of them. Among the names are
-        the jobs whose rows the change is certain to lock. None: not known, and the change runs by itself.
+        the jobs whose rows the change is certain to lock. None: not known, and the change runs by itself. What only shows on
+        the way is told by `Together.ALONE`.
         """
         return None
 

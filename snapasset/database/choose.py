@@ -22,12 +22,17 @@ def existing_database(settings: Settings) -> Database:
     return choose_database(settings)
 
 
-def choose_database(settings: Settings) -> Database:
-    """The record of these settings, not opened yet; its folder is made. Raises `BadConfiguration`."""
+def make_data_dir(settings: Settings) -> None:
+    """Make the folder of everything that is kept, unless it is there. Raises `BadConfiguration`."""
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # prompts are in it
     except OSError as error:
         raise BadConfiguration(f"DATA_DIR is no folder that can be used: {error.strerror}.") from error
+
+
+def choose_database(settings: Settings) -> Database:
+    """The record of these settings, not opened yet; its folder is made. Raises `BadConfiguration`."""
+    make_data_dir(settings)
     if settings.database_url is not None:
         from snapasset.database.postgres import PostgresDatabase  # its driver is only for those who use it
 

@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from snapasset.database import Database, Read, Write
+from snapasset.database.calls import Answer, Call, Nothing
 from snapasset.database.postgres_connection import (
     FAILURES,
     LOCK_MS,
@@ -40,7 +41,6 @@ from snapasset.errors import DatabaseUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from snapasset.database import Steps
     from snapasset.event import Event
 
 T = TypeVar("T")
@@ -50,24 +50,6 @@ BATCH: Final = 256
 
 _TRIES: Final = 5
 """How often a change is run that other processes cross each time."""
-
-
-class _Call(NamedTuple):
-    operation: Write[Any] | Read[Any]
-    future: asyncio.Future[Any]
-
-
-class _Answer(NamedTuple):
-    call: _Call
-    value: Any
-    error: BaseException | None
-
-
-class _Nothing(Write[None]):
-    """Changes nothing; answered once all that was handed in before it has been."""
-
-    def steps(self) -> Steps[None]:
-        yield from ()
 
 
 class PostgresDatabase(Database):
@@ -91,8 +73,8 @@ class PostgresDatabase(Database):
         self._more_settings = more_settings
         self._reader_count = readers
         self._types: dict[str, list[str]] = {}
-        self._changes: deque[_Call] = deque()
-        self._questions: asyncio.Queue[_Call | None] = asyncio.Queue()
+        self._changes: deque[Call] = deque()
+        self._questions: asyncio.Queue[Call | None] = asyncio.Queue()
         self._handed_in = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._is_open = False
@@ -118,7 +100,7 @@ class PostgresDatabase(Database):
         self._is_open = False
         # Once this has been answered, what callers have left behind has been handed in to be undone.
         last: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._put(_Nothing(), last)
+        self._put(Nothing(), last)
         await asyncio.gather(last, return_exceptions=True)
         self._closing = True
         self._handed_in.set()
@@ -139,7 +121,7 @@ class PostgresDatabase(Database):
 
     async def read(self, question: Read[T]) -> T:
         answer: asyncio.Future[T] = self._future()
-        self._questions.put_nowait(_Call(question, answer))
+        self._questions.put_nowait(Call(question, answer))
         return await answer
 
     def _settings(self) -> dict[str, str]:
@@ -151,10 +133,10 @@ class PostgresDatabase(Database):
         return asyncio.get_running_loop().create_future()
 
     def _put(self, change: Write[T], answer: asyncio.Future[T]) -> None:
-        self._changes.append(_Call(change, answer))
+        self._changes.append(Call(change, answer))
         self._handed_in.set()
 
-    def _deliver(self, answers: Sequence[_Answer], events: Sequence[Event]) -> None:
+    def _deliver(self, answers: Sequence[Answer], events: Sequence[Event]) -> None:
         if events:
             self._tell(events)
         for (operation, future), value, error in answers:
@@ -182,7 +164,7 @@ class PostgresDatabase(Database):
                 self._handed_in.clear()
                 await self._handed_in.wait()
             await asyncio.sleep(0)  # those who were just answered hand in what they want next
-            batch: list[_Call] = []
+            batch: list[Call] = []
             while self._changes and len(batch) < BATCH:
                 call = self._changes.popleft()
                 if not call.future.cancelled():
@@ -191,15 +173,15 @@ class PostgresDatabase(Database):
                 await self._commit_all(line, batch)
         await line.close()
 
-    async def _commit_all(self, line: Line, batch: Sequence[_Call]) -> None:
-        left: deque[tuple[Sequence[_Call], int]] = deque([(batch, 1)])
+    async def _commit_all(self, line: Line, batch: Sequence[Call]) -> None:
+        left: deque[tuple[Sequence[Call], int]] = deque([(batch, 1)])
         while left:
             calls, tries = left.popleft()
             try:
                 self._deliver(*(await self._commit(line, calls)))
             except OperationRaised as spoilt:
                 if len(calls) == 1:
-                    self._deliver([_Answer(calls[0], None, spoilt.error)], ())
+                    self._deliver([Answer(calls[0], None, spoilt.error)], ())
                 else:
                     left.extend(([call], 1) for call in calls)
             except Exception as error:  # noqa: BLE001  whatever it is belongs to the callers, and the task goes on
@@ -207,15 +189,15 @@ class PostgresDatabase(Database):
                     # A server that is away stays away for all: they fail now, not each after a wait of its own.
                     calls = [*calls, *(call for more, _ in left for call in more)]
                     left.clear()
-                    self._deliver([_Answer(call, None, error) for call in calls], ())
+                    self._deliver([Answer(call, None, error) for call in calls], ())
                 elif len(calls) > 1:
                     left.extend(([call], 1) for call in calls)
                 elif crossed(error) and tries < _TRIES:
                     left.appendleft((calls, tries + 1))
                 else:
-                    self._deliver([_Answer(calls[0], None, named(error, lost=False))], ())
+                    self._deliver([Answer(calls[0], None, named(error, lost=False))], ())
 
-    async def _commit(self, line: Line, calls: Sequence[_Call]) -> tuple[list[_Answer], list[Event]]:
+    async def _commit(self, line: Line, calls: Sequence[Call]) -> tuple[list[Answer], list[Event]]:
         """Carry out these changes in one transaction. Raises `OperationRaised`, `DatabaseUnavailable` or a bug's error."""
         try:
             driver = await line.begin("READ COMMITTED", self._settings())
@@ -241,10 +223,10 @@ class PostgresDatabase(Database):
             line.drop()
             if transaction.xid is None or not await was_committed(self._url, transaction.xid):
                 raise unavailable(error) from error
-        answers = [_Answer(call, one.answer, one.error) for call, one in zip(calls, finished, strict=True)]
+        answers = [Answer(call, one.answer, one.error) for call, one in zip(calls, finished, strict=True)]
         return answers, transaction.events
 
-    async def _carry_out(self, transaction: Transaction, calls: Sequence[_Call]) -> list[Running]:
+    async def _carry_out(self, transaction: Transaction, calls: Sequence[Call]) -> list[Running]:
         names = [call.operation.touches() or () for call in calls if isinstance(call.operation, Write)]
         if sum(map(len, names)) > 1:
             await transaction.lock({name for some in names for name in some})
@@ -262,23 +244,23 @@ class PostgresDatabase(Database):
                 self._deliver([await self._answer(line, call)], ())
         await line.close()
 
-    async def _answer(self, line: Line, call: _Call) -> _Answer:
+    async def _answer(self, line: Line, call: Call) -> Answer:
         try:
             driver = await line.begin("REPEATABLE READ READ ONLY", self._settings())
         except FAILURES as error:
             line.drop()
             away = unavailable(error)
-            self._deliver([_Answer(other, None, away) for other in self._take_questions()], ())
-            return _Answer(call, None, away)
+            self._deliver([Answer(other, None, away) for other in self._take_questions()], ())
+            return Answer(call, None, away)
         try:
             [done] = await Transaction(driver, self._types).run([call.operation])
             await line.end(driver, "COMMIT")
         except Exception as error:  # noqa: BLE001  whatever it raised belongs to its caller
             lost = await line.roll_back(driver)
-            return _Answer(call, None, named(error, lost=lost) if isinstance(error, FAILURES) else error)
-        return _Answer(call, done.answer, done.error)
+            return Answer(call, None, named(error, lost=lost) if isinstance(error, FAILURES) else error)
+        return Answer(call, done.answer, done.error)
 
-    def _take_questions(self) -> Iterator[_Call]:
+    def _take_questions(self) -> Iterator[Call]:
         """All that wait to be asked: when no connection can be made, they need not try it each."""
         for _ in range(self._questions.qsize()):
             call = self._questions.get_nowait()

@@ -97,17 +97,30 @@ class Transaction:
         everyone = [Running(operation, self.events) for operation in operations]
         while True:
             groups: dict[object, list[Running]] = {}
+            apart: list[Running] = []
             for one in everyone:
-                if one.statement is not None:
-                    sql, params, together = one.statement
-                    alike = (sql, params) if together is Together.TAKES else sql
-                    groups.setdefault(alike, []).append(one)
-            if not groups:
-                return everyone
+                if one.statement is None:
+                    continue
+                sql, params, together = one.statement
+                if together is Together.ALONE:
+                    apart.append(one)
+                    continue
+                alike = (sql, params) if together is Together.TAKES else sql
+                groups.setdefault(alike, []).append(one)
             for group in groups.values():
                 statements = [one.statement for one in group if one.statement is not None]
                 for one, rows in zip(group, await self._execute(statements), strict=True):
                     one.give(rows)
+            if not groups:
+                for one in sorted(apart, key=_parameters):
+                    await self._finish(one)
+                return everyone
+
+    async def _finish(self, one: Running) -> None:
+        """Carry out the rest of an operation, whatever its statements have in common with those of others."""
+        while one.statement is not None:
+            [rows] = await self._execute([one.statement])
+            one.give(rows)
 
     async def lock(self, names: Iterable[str]) -> None:
         """Lock the jobs among these, in the order of their ids: two processes that want the same ones never wait crosswise."""
@@ -156,9 +169,12 @@ class Transaction:
         return _by_place(rows, len(all_params))
 
     async def _one_after_another(self, sql: str, all_params: Sequence[Row]) -> list[list[Row]]:
-        """In one trip; what each returns is told apart by one more column."""
+        """In one trip; what each returns is told apart by one more column. A question that all ask is asked once."""
         width = len(all_params[0])
         if sql.startswith("SELECT"):
+            if all(params == all_params[0] for params in all_params):
+                rows = [tuple(row) for row in await self._driver.fetch(sql, *all_params[0])]
+                return [rows for _ in all_params]
             sql = f"SELECT asked.*, ${width + 1}::bigint FROM ({sql}) AS asked"  # noqa: S608
         elif " RETURNING " in sql:
             sql = f"{sql}, ${width + 1}::bigint"
@@ -186,6 +202,10 @@ def rounds(operations: Iterable[Operation]) -> Iterator[list[Operation]]:
             touched |= names
     if current:
         yield current
+
+
+def _parameters(one: Running) -> str:
+    return "" if one.statement is None else repr(one.statement.params)
 
 
 def _by_place(rows: Iterable[Record], count: int) -> list[list[Row]]:

@@ -19,9 +19,10 @@ import sqlite3
 import threading
 import time
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from snapasset.database import Database, Read, Write
+from snapasset.database.calls import Answer, Call, Nothing
 from snapasset.database.liveness import LockFiles
 from snapasset.database.sqlite_connection import Connection, named
 from snapasset.errors import DatabaseUnavailable
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
-    from snapasset.database import Steps
     from snapasset.event import Event
 
 T = TypeVar("T")
@@ -44,24 +44,6 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class _Call(NamedTuple):
-    operation: Write[Any] | Read[Any]
-    future: asyncio.Future[Any]
-
-
-class _Answer(NamedTuple):
-    call: _Call
-    value: Any
-    error: BaseException | None
-
-
-class _Nothing(Write[None]):
-    """Changes nothing; answered once all that was handed in before it has been."""
-
-    def steps(self) -> Steps[None]:
-        yield from ()
-
-
 class SqliteDatabase(Database):
     """A record at `path`. `synchronous` is SQLite's: FULL survives a power cut, NORMAL only the program's death."""
 
@@ -73,8 +55,8 @@ class SqliteDatabase(Database):
         self._path = path
         self._synchronous = synchronous
         self._clock = clock
-        self._changes: SimpleQueue[_Call | None] = SimpleQueue()
-        self._questions: SimpleQueue[_Call | None] = SimpleQueue()
+        self._changes: SimpleQueue[Call | None] = SimpleQueue()
+        self._questions: SimpleQueue[Call | None] = SimpleQueue()
         self._reader_count = readers
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -100,7 +82,7 @@ class SqliteDatabase(Database):
         loop, self._loop = self._loop, None
         # Once this has been answered, what callers have left behind has been handed in to be undone.
         last: asyncio.Future[None] = loop.create_future()
-        self._changes.put(_Call(_Nothing(), last))
+        self._changes.put(Call(Nothing(), last))
         await asyncio.gather(last, return_exceptions=True)
         self._changes.put(None)
         for _ in self._threads[1:]:
@@ -135,14 +117,14 @@ class SqliteDatabase(Database):
 
     # --- on the event loop
 
-    def _hand_in(self, queue: SimpleQueue[_Call | None], operation: Write[T] | Read[T]) -> asyncio.Future[T]:
+    def _hand_in(self, queue: SimpleQueue[Call | None], operation: Write[T] | Read[T]) -> asyncio.Future[T]:
         if self._loop is None:
             raise DatabaseUnavailable("The database is closed.")
         future: asyncio.Future[T] = self._loop.create_future()
-        queue.put(_Call(operation, future))
+        queue.put(Call(operation, future))
         return future
 
-    def _deliver(self, answers: Sequence[_Answer], events: Sequence[Event]) -> None:
+    def _deliver(self, answers: Sequence[Answer], events: Sequence[Event]) -> None:
         if events:
             self._tell(events)
         for (operation, future), value, error in answers:
@@ -159,7 +141,7 @@ class SqliteDatabase(Database):
         if undo is not None:
             future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             future.add_done_callback(lambda done: done.exception())  # nobody else asks, and asyncio would complain
-            self._changes.put(_Call(undo, future))
+            self._changes.put(Call(undo, future))
 
     # --- on the threads
 
@@ -181,7 +163,7 @@ class SqliteDatabase(Database):
         closing = False
         while not closing:
             call = self._changes.get()
-            batch: list[_Call] = []
+            batch: list[Call] = []
             while call is not None:
                 if not call.future.cancelled():
                     batch.append(call)
@@ -198,17 +180,17 @@ class SqliteDatabase(Database):
                     loop.call_soon_threadsafe(self._deliver, answers, events)
         connection.raw.close()
 
-    def _commit(self, connection: Connection, batch: Sequence[_Call]) -> tuple[list[_Answer], list[Event]]:
-        answers: list[_Answer] = []
+    def _commit(self, connection: Connection, batch: Sequence[Call]) -> tuple[list[Answer], list[Event]]:
+        answers: list[Answer] = []
         events: list[Event] = []
-        left: list[Sequence[_Call]] = [batch]
+        left: list[Sequence[Call]] = [batch]
         while left:
             calls = left.pop(0)
             try:
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.Error as error:
                 # Another process keeps the lock: all that is left fails now, not each after a wait of its own.
-                answers += [_Answer(call, None, named(error)) for call in itertools.chain(calls, *left)]
+                answers += [Answer(call, None, named(error)) for call in itertools.chain(calls, *left)]
                 break
             try:
                 its_answers, its_events = self._run_all(connection, calls)
@@ -216,7 +198,7 @@ class SqliteDatabase(Database):
             except BaseException as error:  # noqa: BLE001  whatever it is belongs to the callers, and the thread goes on
                 connection.roll_back()
                 if len(calls) == 1:
-                    answers.append(_Answer(calls[0], None, named(error)))
+                    answers.append(Answer(calls[0], None, named(error)))
                 else:
                     left = [[call] for call in calls]
                 continue
@@ -224,17 +206,17 @@ class SqliteDatabase(Database):
             events += its_events
         return answers, events
 
-    def _run_all(self, connection: Connection, batch: Sequence[_Call]) -> tuple[list[_Answer], list[Event]]:
-        answers: list[_Answer] = []
+    def _run_all(self, connection: Connection, batch: Sequence[Call]) -> tuple[list[Answer], list[Event]]:
+        answers: list[Answer] = []
         events: list[Event] = []
         for call in batch:
             changes = connection.raw.total_changes
             try:
-                answers.append(_Answer(call, connection.run(call.operation, events), None))
+                answers.append(Answer(call, connection.run(call.operation, events), None))
             except BaseException as error:
                 if connection.raw.total_changes != changes or isinstance(error, sqlite3.Error):
                     raise
-                answers.append(_Answer(call, None, error))
+                answers.append(Answer(call, None, error))
         return answers, events
 
     def _read_on(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
@@ -243,10 +225,10 @@ class SqliteDatabase(Database):
                 continue
             try:
                 connection.execute("BEGIN")
-                answer = _Answer(call, connection.run(call.operation, []), None)
+                answer = Answer(call, connection.run(call.operation, []), None)
                 connection.execute("COMMIT")
             except BaseException as error:  # noqa: BLE001  whatever it raised belongs to its caller
-                answer = _Answer(call, None, named(error))
+                answer = Answer(call, None, named(error))
                 connection.roll_back()
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
                 loop.call_soon_threadsafe(self._deliver, (answer,), ())

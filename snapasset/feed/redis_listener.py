@@ -107,7 +107,7 @@ class Listener:
                 self._take(cast("list[Any]", answer))
             if self._told:
                 self._told = False
-                log.info("news comes from Redis again")
+                log.debug("news comes from Redis again")
             if self._left:
                 left, self._left = self._left, set()
                 self._heard -= left
@@ -142,4 +142,4 @@ class Listener:
     def _tell(self, words: str) -> None:
         if not self._told:
             self._told = True
-            log.warning(words)
+            log.debug(words)

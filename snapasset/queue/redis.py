@@ -46,6 +46,8 @@ _SHORTEST_BLOCK: Final = 0.01  # Redis 6.2 rounds less than a millisecond down t
 _PROBE_TTL: Final = 60
 
 _ENQUEUE: Final = """
+local cap = tonumber(ARGV[3])
+if cap > 0 and redis.call('LLEN', KEYS[3]) >= cap then return 0 end
 if redis.call('ZSCORE', KEYS[1], KEYS[2]) or redis.call('EXISTS', KEYS[4]) == 1 then return 0 end
 redis.call('SET', KEYS[2], ARGV[1])
 redis.call('ZADD', KEYS[1], ARGV[2], KEYS[2])
@@ -57,11 +59,15 @@ return 1
 class RedisRings(SweptQueue):
     """One queue's rings in Redis; see the module. It owns its clients, and `disconnect` closes them."""
 
-    def __init__(self, name: str, record_id: str, client: Redis, idle: Redis | None = None) -> None:
-        """`client` does everything but wait for rings; that needs `idle`, which only workers have."""
+    def __init__(self, name: str, record_id: str, client: Redis, idle: Redis | None = None, *, cap: int = 0) -> None:
+        """`client` does everything but wait for rings; that needs `idle`, which only workers have.
+
+        `cap`: most that may wait, whoever put them there; what is beyond is not taken. 0: no end.
+        """
         self._prefix = f"snapasset:{record_id}:{name}"  # SAQ's own constructor asks for names of keys
         super().__init__(client, name)
         self._idle = idle
+        self._cap = cap
         self._pubsub = CalmMultiplexer(client, f"{self._prefix}:job:")
         self._outage = Outage(name, self._write_something)
         self._enqueue_ring: Any = client.register_script(_ENQUEUE)
@@ -72,9 +78,9 @@ class RedisRings(SweptQueue):
         return cls(name, record_id, address.patient(), address.idle())
 
     @classmethod
-    def for_api(cls, name: str, record_id: str, address: RedisAddress) -> RedisRings:
-        """For a process that only rings: it fails within a second, with redis-py's own errors."""
-        return cls(name, record_id, address.hasty())
+    def for_api(cls, name: str, record_id: str, address: RedisAddress, *, cap: int = 0) -> RedisRings:
+        """For whoever only rings: it fails within a second, with redis-py's own errors."""
+        return cls(name, record_id, address.hasty(), cap=cap)
 
     def namespace(self, key: str) -> str:
         return f"{self._prefix}:{key}"
@@ -129,7 +135,7 @@ class RedisRings(SweptQueue):
         async with self._op_sem:
             taken = await self._enqueue_ring(
                 keys=[self._incomplete, job.id, self._queued, self._abort_id(job)],
-                args=[self.serialize(job), job.scheduled],
+                args=[self.serialize(job), job.scheduled, self._cap],
             )
         return job if taken else None
 

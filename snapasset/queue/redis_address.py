@@ -10,6 +10,7 @@ Three manners of talking, one client each; a client is never shared between them
 from __future__ import annotations
 
 import asyncio
+import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -27,11 +28,13 @@ from redis.asyncio.connection import (
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 
-from snapasset.errors import BadConfiguration, QueueUnavailable
+from snapasset.errors import BadConfiguration
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
     from pathlib import Path
+
+    from snapasset.settings import Settings
 
 FAILURES: Final = (exceptions.RedisError, OSError, TimeoutError)
 """Whatever it means that Redis did not do what it was asked for."""
@@ -40,20 +43,24 @@ READ_SECONDS: Final = 10.0
 """Longest a patient or idle client waits for an answer; whoever blocks in Redis must ask for clearly less."""
 
 _HASTY_SECONDS: Final = 0.5
-_PROBE_SECONDS: Final = 2.0
-_PROBE_TTL: Final = 60
+_AT: Final = "REDIS_URL or REDIS_HOST"
 
 _REFUSALS: Final[tuple[tuple[type[Exception], str], ...]] = (
     # The first that fits; NOAUTH and WRONGPASS are both kinds of ConnectionError in redis-py.
     (exceptions.AuthenticationError, "Redis refuses the user name or password (REDIS_URL or REDIS_PASSWORD)"),
-    (exceptions.NoPermissionError, "Redis does not let this user write (REDIS_URL)"),
+    (exceptions.NoPermissionError, "Redis does not let this user write (REDIS_URL or REDIS_USERNAME)"),
     (exceptions.BusyLoadingError, "Redis is loading its data"),
     (exceptions.OutOfMemoryError, "Redis is out of memory"),
     (exceptions.ReadOnlyError, "Redis is a read-only replica"),
     (exceptions.MaxConnectionsError, "Redis takes no more connections"),
-    (exceptions.TimeoutError, "Redis does not answer in time"),
-    (exceptions.ConnectionError, "Redis cannot be reached"),
+    (TimeoutError, f"Redis does not answer in time ({_AT})"),
+    (exceptions.TimeoutError, f"Redis does not answer in time ({_AT})"),
+    (exceptions.ConnectionError, f"Redis cannot be reached ({_AT})"),
 )
+_OF_HOST: Final = frozenset(
+    {"redis_port", "redis_username", "redis_password", "redis_db", "redis_tls", "redis_ca_file"}
+)
+_BAD_TLS: Final = "Redis's certificate or encryption does not suit (REDIS_URL, REDIS_TLS or REDIS_CA_FILE)"
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,33 @@ class RedisAddress:
                 "REDIS_URL is not of the form redis://[user:password@]host[:port][/number], rediss:// or unix:///path."
             ) from None
 
+    @classmethod
+    def from_settings(cls, settings: Settings) -> RedisAddress | None:
+        """What the settings say; None when they name no Redis. REDIS_URL counts before REDIS_HOST and its kin.
+
+        Raises `BadConfiguration`, which names the variable and never shows it.
+        """
+        ca_file = settings.redis_ca_file
+        if ca_file is not None and not ca_file.is_file():
+            raise BadConfiguration("REDIS_CA_FILE is no file that can be read.")
+        if settings.redis_url is not None:
+            return cls.from_url(settings.redis_url.get_secret_value(), ca_file=ca_file)
+        if settings.redis_host is None:
+            lonely = sorted(name.upper() for name in _OF_HOST & settings.model_fields_set)
+            if lonely:
+                raise BadConfiguration(f"REDIS_HOST is missing, and {lonely[0]} is set.")
+            return None
+        password = settings.redis_password
+        return cls(
+            host=settings.redis_host,
+            port=settings.redis_port,
+            username=settings.redis_username,
+            password=None if password is None else password.get_secret_value(),
+            database=settings.redis_db,
+            tls=settings.redis_tls,
+            ca_file=ca_file,
+        )
+
     def patient(self) -> Redis:
         """A client that tries twelve times more, with growing pauses of at most a second."""
         return self._client(
@@ -117,6 +151,10 @@ class RedisAddress:
         """A client that tries once more, at once, and waits for nothing long."""
         return self._client(Retry(NoBackoff(), 1), connect_seconds=0.3, read_seconds=_HASTY_SECONDS)
 
+    def strict(self, seconds: float) -> Redis:
+        """A client that tries nothing twice, and waits `seconds` for a connection and for an answer."""
+        return self._client(Retry(NoBackoff(), 0), connect_seconds=seconds, read_seconds=seconds)
+
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Connection]:
         """A single connection, open as long as the block runs: nothing reconnects it behind its user's back.
@@ -129,22 +167,6 @@ class RedisAddress:
             yield made
         finally:
             await made.disconnect(nowait=True)
-
-    async def probe(self, prefix: str, seconds: float = _PROBE_SECONDS) -> None:
-        """Write a little; return when Redis took it. Raises `QueueUnavailable` with the reason, within `seconds`.
-
-        A ping would be answered by a server that is full, or a replica, and takes no ring.
-        """
-        client = self._client(Retry(NoBackoff(), 0), connect_seconds=seconds, read_seconds=seconds)
-        try:
-            async with asyncio.timeout(seconds):
-                await client.set(f"{prefix}:probe", b"1", ex=_PROBE_TTL)
-        except TimeoutError:
-            raise QueueUnavailable("Redis does not answer in time.") from None
-        except (exceptions.RedisError, OSError) as error:
-            raise QueueUnavailable(f"{reason(error)}.") from error
-        finally:
-            await client.aclose()
 
     @property
     def _kind(self) -> type[AbstractConnection]:
@@ -172,14 +194,20 @@ class _Cancellable(AbstractConnection):
     """A connection on which being cancelled is never overheard.
 
     redis-py sends by `asyncio.wait_for`, and before Python 3.12 that forgets a cancellation which comes just as it is
-    done: a worker that is told to stop would wait for the next ring, and its process for ever.
+    done: a worker that is told to stop would wait for the next ring, and its process for ever. And a connection
+    that was reset, or closed by its other user, just before is named as such: uvloop calls it a `RuntimeError`, and redis-py
+    finds no writer any more.
     """
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
         task = asyncio.current_task()
         assert task is not None
         before = task.cancelling()
-        await super().send_packed_command(command, check_health)
+        try:
+            await super().send_packed_command(command, check_health)
+        except (RuntimeError, AttributeError) as error:
+            await self.disconnect(nowait=True)
+            raise exceptions.ConnectionError("The connection is closed.") from error
         if task.cancelling() > before:
             await self.disconnect(nowait=True)  # nobody will read the answer
             raise asyncio.CancelledError
@@ -199,6 +227,8 @@ class _SocketConnection(_Cancellable, UnixDomainSocketConnection):
 
 def reason(error: Exception) -> str:
     """Why Redis could not be used, as words for a log or a person: never with an address, a password or a key."""
+    if any(isinstance(cause, ssl.SSLError) for cause in (error, error.__cause__, error.__context__)):
+        return _BAD_TLS
     for kind, words in _REFUSALS:
         if isinstance(error, kind):
             return words

@@ -47,14 +47,14 @@ class Outage:
         self._closed = True
         if not self._told:
             self._told = True
-            log.warning("no rings come from Redis for now", extra={"queue": self._name, "why": reason(error)})
+            log.debug("no rings come from Redis for now", extra={"queue": self._name, "why": reason(error)})
 
     def end(self) -> None:
         """Take note that what had failed works."""
         self._pause = _SHORTEST
         if self._told:
             self._told = False
-            log.info("rings come from Redis again", extra={"queue": self._name})
+            log.debug("rings come from Redis again", extra={"queue": self._name})
 
     async def over(self, by: float | None) -> bool:
         """Wait until Redis took a write, at most until `by` on the loop's clock; whether it did.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from snapasset.database import Statement, Together, Write
 from snapasset.event import FINAL, UPDATE, tell
 from snapasset.job import Job, Status
 from snapasset.records.jobs import COLUMNS, first_job
 from snapasset.records.placeholders import marks
+from snapasset.records.queues import count_claim, lock_queue, room_of
 from snapasset.records.settling import settle
 from snapasset.records.steps import MARK_DOUBTFUL
 
@@ -17,11 +18,17 @@ if TYPE_CHECKING:
     from snapasset.database import Steps
 
 
+_FREE: Final = "CASE WHEN EXISTS (SELECT 1 FROM queues WHERE name = $2) THEN NULL ELSE $2 END"
+"""The queue $2 if it is neither paused nor limited, so that nobody counts its claims. A condition of its own would be looked
+at for each job that waits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim(Write[Job | None]):
-    """Take the most urgent ready job of `queue` among `kinds`; None when there is none.
+    """Take the most urgent ready job of `queue` among `kinds`; None when there is none, or the queue lets none go.
 
-    The job comes back active, with a new fence that every later change by this executor must name.
+    The job comes back active, with a new fence that every later change by this executor must name. A claim from a queue with
+    a rate counts in its window for good, also when the job is given back and its attempt is not counted.
     """
 
     queue: str
@@ -29,22 +36,41 @@ class Claim(Write[Job | None]):
     worker_id: str
 
     def touches(self) -> frozenset[str]:
-        return frozenset()
+        return frozenset()  # who counts claims, in a queue with limits, says so by `Together.ALONE`
 
     def steps(self) -> Steps[Job | None]:
-        rows = yield Statement(
-            "UPDATE jobs SET status = 'active', fence = fence + 1, attempt = attempt + 1, beat = 0, seq = seq + 1, "
-            "worker_id = $1, due_at = NULL, started_at = now_ms(), updated_at = now_ms() "
-            "WHERE id = (SELECT id FROM jobs WHERE status = 'waiting' AND queue = $2 "
-            f"AND kind IN ({marks(len(self.kinds), 3)}) ORDER BY rank, id LIMIT 1 "
-            f"FOR UPDATE SKIP LOCKED) RETURNING {COLUMNS}",
-            (self.worker_id, self.queue, *self.kinds),
-            Together.TAKES,
-        )
-        job = first_job(rows)
+        job = yield from self._take(_FREE, Together.TAKES)
+        if job is None:
+            job = yield from self._take_if_room()
         if job is not None:
             yield tell(job, UPDATE)
         return job
+
+    def _take_if_room(self) -> Steps[Job | None]:
+        """The claim from a queue that is paused or limited; None when it is neither."""
+        glimpse = yield from room_of(self.queue)
+        if glimpse is None or glimpse.room == 0:
+            return None
+        yield from lock_queue(self.queue)
+        limits = yield from room_of(self.queue)  # asked again: only now nobody else can take what is left
+        if limits is None or limits.room == 0:
+            return None
+        job = yield from self._take()
+        if job is not None and limits.rate_ms is not None:
+            yield from count_claim(self.queue, limits.rate_ms)
+        return job
+
+    def _take(self, queue: str = "$2", together: Together | None = None) -> Steps[Job | None]:
+        rows = yield Statement(
+            "UPDATE jobs SET status = 'active', fence = fence + 1, attempt = attempt + 1, beat = 0, seq = seq + 1, "
+            "worker_id = $1, due_at = NULL, started_at = now_ms(), updated_at = now_ms() "
+            f"WHERE id = (SELECT id FROM jobs WHERE status = 'waiting' AND kind IN ({marks(len(self.kinds), 3)}) "
+            f"AND queue = {queue} ORDER BY rank, id LIMIT 1 "
+            f"FOR UPDATE SKIP LOCKED) RETURNING {COLUMNS}",
+            (self.worker_id, self.queue, *self.kinds),
+            together,
+        )
+        return first_job(rows)
 
     def abandoned(self, answer: Job | None) -> Write[Any] | None:
         return GiveBack(answer.id, answer.fence) if answer is not None else None

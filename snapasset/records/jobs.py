@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from snapasset.database import Read, Statement
 from snapasset.job import Job
@@ -92,4 +92,46 @@ class CountByQueue(Read[dict[str, dict[str, int]]]):
             rows = yield Statement(f"SELECT queue, count(*) FROM jobs WHERE status = '{status}' GROUP BY queue")
             for queue, count in rows:
                 counts.setdefault(queue, dict.fromkeys(_UNENDED, 0))[status] = count
+        return counts
+
+
+class QueueDepth(NamedTuple):
+    """How many jobs of a queue have not ended, and for how long the oldest ready one has been ready; None when none is."""
+
+    waiting: int
+    delayed: int
+    blocked: int
+    active: int
+    oldest_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepths(Read[dict[str, QueueDepth]]):
+    """For each queue that has any jobs that have not ended: its depth."""
+
+    def steps(self) -> Steps[dict[str, QueueDepth]]:
+        counts = yield from CountByQueue().steps()
+        ages = yield Statement(
+            "SELECT queue, now_ms() - min(updated_at) FROM jobs WHERE status = 'waiting' GROUP BY queue"
+        )
+        oldest = {queue: max(0, age) for queue, age in ages}
+        return {queue: QueueDepth(**count, oldest_ms=oldest.get(queue)) for queue, count in counts.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownKinds(Read[dict[str, dict[str, int]]]):
+    """For each queue: how many jobs of each kind that is not among `known` are ready, and wait for a program that knows it."""
+
+    known: tuple[str, ...]
+
+    def steps(self) -> Steps[dict[str, dict[str, int]]]:
+        unknown = f"AND kind NOT IN ({marks(len(self.known))})" if self.known else ""
+        rows = yield Statement(
+            f"SELECT queue, kind, count(*) FROM jobs WHERE status = 'waiting' {unknown} GROUP BY queue, kind "
+            "ORDER BY queue, kind",
+            self.known,
+        )
+        counts: dict[str, dict[str, int]] = {}
+        for queue, kind, count in rows:
+            counts.setdefault(queue, {})[kind] = count
         return counts

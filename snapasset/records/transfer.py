@@ -60,8 +60,12 @@ TABLES: Final = (
         "id owner kind queue data priority attempts cron zone next_run last_run last_job_id created_at",
     ),
     _table("schedule_firings", "schedule_id fire_at job_id", keys=2),
+    _table("queues", "name paused concurrency rate_jobs rate_ms updated_at"),
 )
-"""Every table but the record's own and the list of migrations; a test holds them against the schema."""
+"""Every table but the record's own, the list of migrations, and `PASSING`; a test holds them against the schema."""
+
+PASSING: Final = ("workers", "queue_claims")
+"""Tables of what is so for a moment: who works, and how often was claimed lately."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from snapasset.event import UPDATE, tell
 from snapasset.job import Job
 from snapasset.records.endings import tell_failure
 from snapasset.records.jobs import COLUMNS, first_job
+from snapasset.records.placeholders import marks
 from snapasset.records.steps import MARK_DOUBTFUL
 
 if TYPE_CHECKING:
@@ -151,14 +152,16 @@ class ReadyJob(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReadyJobs(Read[list[ReadyJob]]):
-    """The most urgent waiting jobs of one queue, at most `limit`."""
+    """The most urgent waiting jobs of one queue among `kinds`, at most `limit`. Whether the queue lets them go is not asked."""
 
     queue: str
+    kinds: tuple[str, ...]
     limit: int
 
     def steps(self) -> Steps[list[ReadyJob]]:
         rows = yield Statement(
-            "SELECT id, kind, queue, fence FROM jobs WHERE status = 'waiting' AND queue = $1 ORDER BY rank, id LIMIT $2",
-            (self.queue, self.limit),
+            "SELECT id, kind, queue, fence FROM jobs WHERE status = 'waiting' AND queue = $1 "
+            f"AND kind IN ({marks(len(self.kinds), 3)}) ORDER BY rank, id LIMIT $2",
+            (self.queue, self.limit, *self.kinds),
         )
         return [ReadyJob._make(row) for row in rows]

@@ -12,10 +12,10 @@ from snapasset.job import new_id
 from snapasset.records.endings import Cancel
 from snapasset.records.revival import Retry
 from snapasset.records.submission import Submit
-from tests.contracts.record_machine import KINDS, OWNERS, Machine, choose, numbers
+from tests.contracts.record_machine import OWNERS, Machine, choose, numbers
 from tests.contracts.record_model_dependencies import BAD
 from tests.contracts.record_model_jobs import ModelJob
-from tests.contracts.record_view import QUEUES
+from tests.contracts.record_view import KINDS, QUEUES
 
 NOBODY = "nobody"
 """A parent that there is not."""

@@ -7,10 +7,10 @@ from hypothesis.stateful import rule
 
 from snapasset.records.schedules import DueSchedules, FireSchedule, PutSchedule, RemoveSchedule
 from tests.contracts.record_backends import Do
-from tests.contracts.record_machine import KINDS, OWNERS, Machine, choose, numbers
+from tests.contracts.record_machine import OWNERS, Machine, choose, numbers
 from tests.contracts.record_model_jobs import ModelJob
 from tests.contracts.record_model_schedules import PERIODS
-from tests.contracts.record_view import QUEUES
+from tests.contracts.record_view import KINDS, QUEUES
 
 IDS = ("sweep", "greet")
 

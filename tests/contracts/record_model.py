@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 from snapasset.event import iso
 from tests.contracts.record_model_dependencies import Kinship
 from tests.contracts.record_model_jobs import LOST, ModelJob, ModelStep
+from tests.contracts.record_model_queues import ModelQueue
 from tests.contracts.record_model_schedules import ModelSchedules
 
 
@@ -18,6 +20,7 @@ class Model:
         self.jobs: dict[str, ModelJob] = {}
         self.kin = Kinship(self.jobs)
         self.schedules = ModelSchedules()
+        self.queues = defaultdict[str, ModelQueue](ModelQueue)
 
     # --- what can be asked
 
@@ -27,6 +30,10 @@ class Model:
     def ready(self, queue: str) -> list[ModelJob]:
         waiting = (job for job in self.jobs.values() if job.status == "waiting" and job.queue == queue)
         return sorted(waiting, key=lambda job: job.place)
+
+    def room(self, queue: str) -> int | None:
+        active = sum(job.status == "active" and job.queue == queue for job in self.jobs.values())
+        return self.queues[queue].room(active, self.now)
 
     def next_due(self) -> int | None:
         return min((job.due_at - self.now for job in self._delayed() if job.due_at is not None), default=None)
@@ -75,7 +82,10 @@ class Model:
 
     def claim(self, queue: str, kinds: tuple[str, ...], worker: str) -> ModelJob | None:
         job = next((job for job in self.ready(queue) if job.kind in kinds), None)
+        if self.room(queue) == 0:
+            return None
         if job is not None:
+            self.queues[queue].count(self.now)
             job.status, job.worker, job.beat, job.begun = "active", worker, 0, True
             job.fence += 1
             job.attempt += 1

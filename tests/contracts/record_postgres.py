@@ -15,7 +15,7 @@ import asyncpg
 from snapasset.database import Statement
 from snapasset.database.postgres import PostgresDatabase
 from snapasset.database.postgres_connection import SCHEMA
-from snapasset.records.transfer import TABLES
+from snapasset.records.transfer import PASSING, TABLES
 from tests.contracts.conftest import wait_until
 from tests.contracts.record_backends import WAIT, Pause, Record
 from tests.servers.postgres import aside, shared_server
@@ -33,7 +33,8 @@ _CLOCK = (
     f"CREATE OR REPLACE FUNCTION {SCHEMA}.now_ms() RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE "
     "RETURN CAST(current_setting('snapasset.now') AS bigint)"
 )
-_EMPTY = f"TRUNCATE {', '.join(f'{SCHEMA}.{table.name}' for table in TABLES)} RESTART IDENTITY"
+_FILLED = (*(table.name for table in TABLES), *PASSING)
+_EMPTY = f"TRUNCATE {', '.join(f'{SCHEMA}.{table}' for table in _FILLED)} RESTART IDENTITY"
 _WAITS = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = $1"
 _STRANGERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()"
 

@@ -11,22 +11,26 @@ from snapasset.event import Event
 from snapasset.job import Job
 from snapasset.records.dependencies import BlockedAstray
 from snapasset.records.jobs import COLUMNS, CountByQueue
+from snapasset.records.queues import QueueRooms
 from snapasset.records.upkeep import NextDue, NextExpiry, ReadyJobs
 from tests.contracts.record_model_jobs import ModelJob, Told
 
 if TYPE_CHECKING:
     from snapasset.database import Steps
 
+KINDS = ("draw", "clean", "unheard-of")
 QUEUES = ("pictures", "chores")
 TABLES = (
     "jobs", "job_events", "job_steps", "dependencies", "generations", "files", "schedules", "schedule_firings",
+    "queues", "queue_claims",
 )  # fmt: skip
 
 
 class Stored(NamedTuple):
     """All that the record holds; `steps` are state, output and doubts by job, run and name.
 
-    `outcomes` are what the generations know of their jobs, `schedules` the crontab line, next and last time of each.
+    `outcomes` are what the generations know of their jobs, `schedules` the crontab line, next and last time of each; `rooms`
+    is how many jobs may be claimed from a queue that is paused or limited.
     """
 
     jobs: dict[str, Job]
@@ -42,6 +46,7 @@ class Stored(NamedTuple):
     outcomes: dict[str, tuple[str | None, int | None]]
     schedules: dict[str, tuple[str, int, int | None]]
     fired: set[tuple[str, int]]
+    rooms: dict[str, int | None]
 
 
 class Everything(Read[Stored]):
@@ -51,7 +56,7 @@ class Everything(Read[Stored]):
         rows = yield Statement("SELECT job_id, run, step, state, output, doubts FROM job_steps")
         ready: dict[str, list[str]] = {}
         for queue in QUEUES:
-            ready[queue] = [job.id for job in (yield from ReadyJobs(queue, 1000).steps())]
+            ready[queue] = [job.id for job in (yield from ReadyJobs(queue, KINDS, 1000).steps())]
         owners = yield Statement("SELECT owner FROM jobs WHERE finished_at IS NULL")
         blockers = yield Statement("SELECT id, blockers FROM jobs WHERE status = 'blocked'")
         outcomes = yield Statement("SELECT job_id, outcome, ended_at FROM generations")
@@ -71,6 +76,7 @@ class Everything(Read[Stored]):
             {job_id: (outcome, ended_at) for job_id, outcome, ended_at in outcomes},
             {id_: (cron, next_run, last_run) for id_, cron, next_run, last_run in schedules},
             {(id_, fire_at) for id_, fire_at in fired},
+            {name: room.room for name, room in (yield from QueueRooms().steps()).items()},
         )
 
 

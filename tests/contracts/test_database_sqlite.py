@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from snapasset.database.calls import Call
 from snapasset.database.migrations import load
-from snapasset.database.sqlite import SqliteDatabase, _Call  # pyright: ignore[reportPrivateUsage]
+from snapasset.database.sqlite import SqliteDatabase
 from snapasset.database.sqlite_connection import Connection
 from snapasset.errors import BadConfiguration, Conflict, DatabaseUnavailable
 from snapasset.job import Job
@@ -228,7 +229,7 @@ async def test_a_replay_that_is_robbed_of_its_lock_waits_for_it_once(record: Sql
     assert isinstance(database, SqliteDatabase)
     changes = [Counted(a_job()) for _ in range(50)]
     batch = [ThenRaise(a_job(), Conflict("no")), *changes]
-    calls = [_Call(change, asyncio.get_running_loop().create_future()) for change in batch]
+    calls = [Call(change, asyncio.get_running_loop().create_future()) for change in batch]
     connection = Robbed(record.path)
     answers, events = database._commit(connection, calls)  # pyright: ignore[reportPrivateUsage]
     connection.thief.close()

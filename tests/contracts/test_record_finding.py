@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from snapasset.records.claims import GiveBack
 from snapasset.records.endings import Cancel, Complete
-from snapasset.records.jobs import CountByQueue, FindJobs, GetJob
+from snapasset.records.jobs import CountByQueue, FindJobs, GetJob, QueueDepth, QueueDepths, UnknownKinds
 from tests.contracts.record_jobs import KIND, OWNER, QUEUE, STRANGER, claimed, submitted
 
 if TYPE_CHECKING:
@@ -125,3 +126,40 @@ async def test_each_queue_is_counted(database: Database) -> None:
         QUEUE: {"waiting": 1, "delayed": 0, "blocked": 0, "active": 1},
         "chores": {"waiting": 0, "delayed": 1, "blocked": 0, "active": 0},
     }
+
+
+async def test_each_queue_tells_for_how_long_its_oldest_ready_job_has_been_ready(
+    database: Database, clock: Clock
+) -> None:
+    assert await database.read(QueueDepths()) == {}
+    await submitted(database)
+    clock.move(1000)
+    await submitted(database, priority=5)
+    await submitted(database, delay_ms=1000, queue="chores")
+    clock.move(500)
+    assert await database.read(QueueDepths()) == {
+        QUEUE: QueueDepth(waiting=2, delayed=0, blocked=0, active=0, oldest_ms=1500),
+        "chores": QueueDepth(waiting=0, delayed=1, blocked=0, active=0, oldest_ms=None),
+    }
+
+
+async def test_a_job_given_back_is_ready_since_then(database: Database, clock: Clock) -> None:
+    await submitted(database)
+    job = await claimed(database)
+    clock.move(1000)
+    await database.write(GiveBack(job.id, job.fence))
+    clock.move(5)
+    assert (await database.read(QueueDepths()))[QUEUE].oldest_ms == 5
+
+
+async def test_kinds_that_nobody_here_knows_are_counted_while_they_wait(database: Database) -> None:
+    for kind in ("newer", "newer", "newest", KIND, "newer"):
+        await submitted(database, kind=kind)
+    await submitted(database, kind="newer", queue="chores")
+    await submitted(database, kind="newer", delay_ms=1000, queue="later")
+    assert await database.read(UnknownKinds((KIND, "clean"))) == {
+        QUEUE: {"newer": 3, "newest": 1},
+        "chores": {"newer": 1},
+    }
+    assert await database.read(UnknownKinds((KIND, "newer", "newest"))) == {}
+    assert (await database.read(UnknownKinds(())))[QUEUE] == {KIND: 1, "newer": 3, "newest": 1}

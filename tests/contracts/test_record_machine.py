@@ -23,10 +23,11 @@ from snapasset.records.endings import Complete, EndCancelled, Fail
 from snapasset.records.steps import DoneSteps, FailStep, FinishStep, SavePaidStep, StartedStep, StartStep
 from snapasset.records.upkeep import Expire, HeldJob, HeldJobs, Promote, Reap
 from tests.contracts.record_backends import RECORDS
-from tests.contracts.record_machine import KINDS, OWNERS, Grip, World, choose, numbers
+from tests.contracts.record_machine import OWNERS, Grip, World, choose, numbers
 from tests.contracts.record_machine_callers import CallerRules
+from tests.contracts.record_machine_queues import QueueRules
 from tests.contracts.record_machine_schedules import ScheduleRules
-from tests.contracts.record_view import QUEUES, Everything, Stored, foretold, seen_in, told_by
+from tests.contracts.record_view import KINDS, QUEUES, Everything, Stored, foretold, seen_in, told_by
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,14 +54,15 @@ RESULT = '{"n": 1}'
 WORKS = ("start", "finish", "fail", "beat")
 ENDS = ("complete", "complete and claim", "give up", "cancelled", "give back", "crash")
 FAMILIES = ("a chain", "a diamond", "a diamond that failed")
+LIMITS = ("few at once", "few in a time", "paused")
 TIMETABLES = ("missed times", "a time set back")
 STORIES = (
     "claimed", "being cancelled", "beats in time", "taken over", "taken over", "tried again",
-    *FAMILIES, *TIMETABLES,
+    *FAMILIES, *TIMETABLES, *LIMITS,
 )  # fmt: skip
 
 
-class RecordMachine(CallerRules, ScheduleRules):
+class RecordMachine(CallerRules, ScheduleRules, QueueRules):
     # --- what a rule needs
 
     def has_grips(self) -> bool:
@@ -81,12 +83,11 @@ class RecordMachine(CallerRules, ScheduleRules):
         for priority in (0, 5):
             self.put(attempts, priority)
         self.claim(1, 1, "worker-1")
-        if story in FAMILIES:
-            self.begin_family(story)
-            return
-        if story in TIMETABLES:
-            self.begin_schedule(story)
-            return
+        others = {FAMILIES: self.begin_family, TIMETABLES: self.begin_schedule, LIMITS: self.begin_limits}
+        for stories, begin in others.items():
+            if story in stories:
+                begin(story)
+                return
         if story != "claimed":
             self.work("start", 1, "generate", "1", 10.0)
         if story == "being cancelled":
@@ -142,6 +143,19 @@ class RecordMachine(CallerRules, ScheduleRules):
             if story == "a time set back":
                 self.schedule("fire", "sweep", "* * * * *", 1)
                 self.schedule("set back", "sweep", "* * * * *", 1)
+
+    def begin_limits(self, story: str) -> None:
+        """One job is held, and another waits that is let go, or not, as the next rules have it."""
+        if story == "few at once":
+            self.limit(QUEUES[0], 1, None)
+        elif story == "few in a time":
+            self.limit(QUEUES[0], None, (1, 60_000))
+            self.claim(1, 1, "worker-1")
+            self.put(1)
+        else:
+            self.manage("pause", 1, None, None)
+        self.claim(1, 1, "worker-2")
+        self.end("complete and claim", 1, QUEUES[0], retryable=False, delay=0, doubtful=False)
 
     # --- executors
 
@@ -308,6 +322,8 @@ class RecordMachine(CallerRules, ScheduleRules):
         for queue in QUEUES:
             shown = stored.counts.get(queue, dict.fromkeys(("waiting", "delayed", "blocked", "active"), 0))
             assert shown == {status: counts[queue, status] for status in shown}
+        rooms = {queue: model.room(queue) for queue in QUEUES}
+        assert stored.rooms == {queue: room for queue, room in rooms.items() if room is not None}
         schedules = model.schedules
         assert stored.schedules == {row.id: (row.cron, row.next_run, row.last_run) for row in schedules.rows.values()}
         assert stored.fired == schedules.fired

@@ -14,6 +14,7 @@ from snapasset.records.events import EventsAfter
 from snapasset.records.files import GetFile
 from snapasset.records.generations import FindGenerations, GetGeneration
 from snapasset.records.idempotency import Once, SubmitOnce
+from snapasset.records.queues import LimitQueue, QueueRooms
 from snapasset.records.revival import Retry
 from snapasset.records.upkeep import Expire, HeldJobs, NextExpiry
 from tests.contracts.record_backends import Do, Look, SqliteRecord
@@ -210,3 +211,11 @@ async def test_others_may_wait_for_them(database: Database) -> None:
 async def test_a_key_that_made_a_job_finds_it(database: Database) -> None:
     [found] = await database.write(SubmitOnce(OWNER, a_job(), Once("key-1", "print-1")))
     assert (found.job_id, found.status, found.replayed) == ("completed", "waiting", True)
+
+
+async def test_no_queue_is_held_up_and_any_may_be(database: Database) -> None:
+    assert await database.read(QueueRooms()) == {}
+    await database.write(LimitQueue("pictures", 2, None, None))
+    await claimed(database)
+    assert await database.write(CLAIM) is None
+    assert {name: room.room for name, room in (await database.read(QueueRooms())).items()} == {"pictures": 0}

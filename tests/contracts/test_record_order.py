@@ -39,7 +39,7 @@ MINUTE = 60_000
 
 async def order(database: Database) -> list[str]:
     """The ids of what waits, as they are claimed, one after the other."""
-    ids = [job.id for job in await database.read(ReadyJobs(QUEUE, 100))]
+    ids = [job.id for job in await database.read(ReadyJobs(QUEUE, (KIND,), 100))]
     assert [(await claimed(database)).id for _ in ids] == ids
     return ids
 
@@ -121,7 +121,7 @@ class TestClaim:
     async def test_queues_are_apart(self, database: Database) -> None:
         await submitted(database, queue="chores")
         assert await database.write(CLAIM) is None
-        assert await database.read(ReadyJobs(QUEUE, 10)) == []
+        assert await database.read(ReadyJobs(QUEUE, (KIND,), 10)) == []
 
     async def test_it_says_who_has_the_job_and_since_when(self, database: Database, clock: Clock) -> None:
         job = await submitted(database)
@@ -136,8 +136,13 @@ class TestClaim:
         )
 
     async def test_ready_jobs_say_what_a_ring_needs_and_no_more_than_asked_for(self, database: Database) -> None:
+        await submitted(database, kind="unheard-of", priority=10)
         jobs = [await submitted(database) for _ in range(3)]
-        assert await database.read(ReadyJobs(QUEUE, 2)) == [ReadyJob(job.id, KIND, QUEUE, 0) for job in jobs[:2]]
+        assert await database.read(ReadyJobs(QUEUE, (KIND,), 2)) == [
+            ReadyJob(job.id, KIND, QUEUE, 0) for job in jobs[:2]
+        ]
+        assert await database.read(ReadyJobs(QUEUE, (), 2)) == []
+        assert len(await database.read(ReadyJobs(QUEUE, (KIND, "unheard-of"), 9))) == 4
 
 
 class TestPromotion:

@@ -16,13 +16,15 @@ from snapasset.records.endings import Cancel, Complete, Fail
 from snapasset.records.events import EventsAfter
 from snapasset.records.files import GetFile
 from snapasset.records.generations import Condemn, FindGenerations, Forget, GetGeneration
-from snapasset.records.jobs import CountByQueue, FindJobs, GetJob
+from snapasset.records.jobs import CountByQueue, FindJobs, GetJob, QueueDepths, UnknownKinds
+from snapasset.records.queues import LimitQueue, PauseQueue, QueueRooms
 from snapasset.records.revival import Retry
 from snapasset.records.schedules import DueSchedules
 from snapasset.records.standing import GetStanding
 from snapasset.records.statistics import GetOverview
 from snapasset.records.steps import DoneSteps, FinishStep, StartStep
 from snapasset.records.upkeep import Expire, HeldJob, HeldJobs, NextDue, NextExpiry, Promote, ReadyJobs, Reap
+from snapasset.records.workers import LiveWorkers
 from tests.contracts.record_backends import Do
 from tests.contracts.record_jobs import CLAIM, KIND, OWNER, QUEUE, WORKER, a_job
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LIMITED = "limited"
 NOW = 1_800_000_000_000
 
 # Rows as an operation: `count` of one status. The fields that indexes are made of differ from row to row.
@@ -125,11 +128,15 @@ WAITING = Job(
 
 INDEXED: dict[str, tuple[Read[Any] | Write[Any], tuple[str, ...]]] = {
     "claim": (Claim(QUEUE, (KIND, "clean"), WORKER), ("jobs_ready (queue=?)",)),
-    "ready": (ReadyJobs(QUEUE, 10), ("jobs_ready (queue=?)",)),
+    "ready": (ReadyJobs(QUEUE, (KIND, "clean"), 10), ("jobs_ready (queue=?)",)),
     "promote": (Promote(), ("jobs_due (due_at<?)",)),
     "next due": (NextDue(), ("jobs_due",)),
     "held": (HeldJobs(), ("jobs_active",)),
     "counts": (CountByQueue(), ("INDEX jobs_ready", "INDEX jobs_due", "INDEX jobs_active")),
+    "depths": (QueueDepths(), ("INDEX jobs_ready", "INDEX jobs_due", "INDEX jobs_active")),
+    "unknown kinds": (UnknownKinds((KIND,)), ("INDEX jobs_ready",)),
+    "queue rooms": (QueueRooms(), ("queue_claims_of_queue (queue=? AND at>? AND at<?)", "INDEX jobs_active")),
+    "live workers": (LiveWorkers(1000), ("jobs_active",)),
     "submit with a limit": (a_job(live_limit=10), ("jobs_live (owner=?)",)),
     "list": (FindJobs(OWNER), ("jobs_of_owner (owner=?)",)),
     "next page": (FindJobs(OWNER, before=(NOW, "x")), ("jobs_of_owner (owner=? AND (created_at,id)<(?,?))",)),
@@ -157,8 +164,18 @@ INDEXED: dict[str, tuple[Read[Any] | Write[Any], tuple[str, ...]]] = {
     "an owner's overview": (GetOverview(OWNER), ("jobs_of_owner (owner=?)",)),
 }
 
-SORTED = ("counts", "due schedules", "an owner's overview", "get generation", "condemn", "standing")
-"""They group or sort what they found by their index: queues, schedules of one moment, one owner's jobs, its files, the kinds of those ahead of a job."""
+SORTED = (
+    "counts",
+    "depths",
+    "unknown kinds",
+    "live workers",
+    "due schedules",
+    "an owner's overview",
+    "get generation",
+    "condemn",
+    "standing",
+)
+"""They group or sort what they found by their index: queues, kinds of one, processes, schedules of one moment, one owner's jobs, its files, the kinds of those ahead of a job."""
 
 BY_ID: dict[str, Read[Any] | Write[Any]] = {
     "get": GetJob("waiting-0"),
@@ -194,7 +211,7 @@ FAMILY: tuple[Write[Any], ...] = (
 
 TABLES = (
     "jobs", "job_events", "job_steps", "files", "dependencies", "parents", "generations", "schedules",
-    "schedule_firings", "idempotency",
+    "schedule_firings", "idempotency", "queues", "queue_claims", "workers",
 )  # fmt: skip
 
 
@@ -218,6 +235,14 @@ class TestPlans:
         if name not in SORTED:
             assert scans(lines) == []
 
+    def test_a_claim_from_a_limited_queue_does_so_too(self, connection: Connection) -> None:
+        run(connection, LimitQueue(QUEUE, 5, 5, 60_000))
+        run(connection, a_job())
+        lines = plan(connection, CLAIM)
+        for index in ("jobs_ready (queue=?)", "INDEX jobs_active", "queue_claims_of_queue (queue=?", "queues USING"):
+            assert any(index in line for line in lines), lines
+        assert scans(lines) == []
+
     @pytest.mark.parametrize("name", BY_ID)
     def test_it_goes_straight_to_its_row(self, connection: Connection, name: str) -> None:
         for change in FAMILY:
@@ -239,7 +264,9 @@ ASKED_OFTEN: dict[str, Callable[[], Read[Any] | Write[Any]]] = {
     "claim": lambda: CLAIM,
     "complete and claim": lambda: Both(Complete("nobody", 1, "{}"), CLAIM),
     "claim, nothing there": lambda: Claim("empty", (KIND,), WORKER),
-    "ready": lambda: ReadyJobs(QUEUE, 10),
+    "claim from a limited queue": lambda: Claim(LIMITED, (KIND,), WORKER),
+    "queue rooms": QueueRooms,
+    "ready": lambda: ReadyJobs(QUEUE, (KIND, "clean"), 10),
     "promote, nothing due": Promote,
     "next due": NextDue,
     "held": HeldJobs,
@@ -260,11 +287,29 @@ def test_thousands_that_do_not_matter_cost_nothing(tmp_path: Path, status: str) 
         connection.migrate()
         run(connection, Fill(status, crowd))
         run(connection, Fill("waiting", 20))
+        run(connection, LimitQueue(LIMITED, 5, 5, 60_000))
+        for _ in range(3):
+            run(connection, a_job(queue=LIMITED))
         costs.append({name: cost(connection, make) for name, make in ASKED_OFTEN.items()})
         connection.raw.close()
     few, many = costs
     assert all(many.values())
     assert {name: count for name, count in many.items() if count > few[name] * 1.1} == {}
+
+
+@pytest.mark.parametrize("held_up", [PauseQueue(QUEUE), LimitQueue(QUEUE, 1, None, None)])
+def test_thousands_that_wait_where_nobody_may_claim_cost_nothing(tmp_path: Path, held_up: Write[None]) -> None:
+    costs: list[int] = []
+    for crowd in (50, 5000):
+        connection = Connection(tmp_path / f"{crowd}.db", "OFF", lambda: NOW)
+        connection.migrate()
+        run(connection, Fill("waiting", crowd))
+        run(connection, CLAIM)
+        run(connection, held_up)
+        assert run(connection, CLAIM) is None
+        costs.append(cost(connection, lambda: CLAIM))
+        connection.raw.close()
+    assert costs[1] <= costs[0] * 1.1
 
 
 @pytest.mark.parametrize("change", [Promote, Expire])

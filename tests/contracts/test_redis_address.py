@@ -11,6 +11,8 @@ import pytest
 from snapasset.errors import BadConfiguration, QueueUnavailable
 from snapasset.queue.redis import RedisRings
 from snapasset.queue.redis_address import RedisAddress
+from snapasset.queue.redis_probe import OWNER_KEY, OtherRecord, RedisProbe
+from snapasset.settings import Settings
 from tests.servers.free_port import free_port
 from tests.servers.proxy import proxied
 from tests.servers.redis import running_redis
@@ -55,27 +57,29 @@ class TestUrl:
 
 class TestProbe:
     async def test_one_that_takes_writes_is_fine_and_is_left_as_it_was(self, redis_server: RedisServer) -> None:
-        await redis_server.address.probe("t")
-        assert redis_server.command("TTL", "t:probe") > 0
+        asked = RedisProbe(redis_server.address, "r")
+        await asked.ask(2)
+        assert 0 < redis_server.command("TTL", OWNER_KEY) <= 30
+        await asked.leave()
 
     async def test_one_that_is_full_is_not(self) -> None:
         with running_redis() as server:
             server.fill()
             await refused(server.address, "out of memory")
             server.empty()
-            await server.address.probe("t")
+            await probe(server.address)
 
     async def test_one_that_follows_another_is_not(self) -> None:
         with running_redis() as server:
             server.follow_nobody()
             await refused(server.address, "read-only")
             server.lead()
-            await server.address.probe("t")
+            await probe(server.address)
 
     @pytest.mark.parametrize("password", [None, "wrong"])
     async def test_the_wrong_password_is_named_and_not_shown(self, password: str | None) -> None:
         with running_redis(password=SECRET) as server:
-            await server.address.probe("t")
+            await probe(server.address)
             address = RedisAddress("127.0.0.1", server.port, password=password)
             await refused(address, "REDIS_PASSWORD" if password else "Redis refuses")
 
@@ -85,7 +89,7 @@ class TestProbe:
     async def test_silence_ends_within_the_time_that_was_given(self, redis_server: RedisServer) -> None:
         async with proxied(redis_server.port) as proxy, asyncio.timeout(5):
             proxy.swallow()
-            await refused(RedisAddress("127.0.0.1", proxy.port), "in time", seconds=0.3)
+            await refused(RedisAddress("127.0.0.1", proxy.port), "in time", seconds=0.1)
 
     async def test_what_is_no_redis_is_not(self) -> None:
         async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -96,19 +100,87 @@ class TestProbe:
             await refused(RedisAddress("127.0.0.1", server.sockets[0].getsockname()[1]), "Redis")
 
 
+class TestOwner:
+    async def test_while_one_record_uses_it_no_other_does(self) -> None:
+        with running_redis() as server:
+            first, second = RedisProbe(server.address, "r-1"), RedisProbe(server.address, "r-1")
+            other = RedisProbe(server.address, "r-2")
+            await first.ask(2)
+            await second.ask(2)
+            for _ in range(2):
+                with pytest.raises(OtherRecord, match="REDIS_URL"):
+                    await other.ask(2)
+            await first.leave()
+            await second.ask(2)  # whoever stays says so again
+            with pytest.raises(OtherRecord):
+                await other.ask(2)
+            await second.leave()
+            await other.ask(2)
+            await other.leave()
+
+    async def test_it_is_forgotten_by_itself_when_all_have_died(self) -> None:
+        with running_redis() as server:
+            dead = RedisProbe(server.address, "r-1")
+            await dead.ask(2)
+            server.command("PEXPIRE", OWNER_KEY, "1")
+            await asyncio.sleep(0.01)
+            await probe(server.address, record_id="r-2")
+            await dead.leave()
+
+    async def test_after_it_was_emptied_whoever_comes_first_has_it(self) -> None:
+        with running_redis() as server:
+            mine = RedisProbe(server.address, "r-1")
+            await mine.ask(2)
+            server.command("FLUSHALL")
+            await mine.ask(2)
+            assert server.command("GET", OWNER_KEY) == b"r-1"
+            await mine.leave()
+            assert server.command("GET", OWNER_KEY) is None
+
+
+class TestSettings:
+    def test_without_any_there_is_no_redis(self) -> None:
+        assert RedisAddress.from_settings(Settings()) is None
+
+    def test_an_address_counts_before_a_host(self) -> None:
+        settings = settings_of(redis_url="redis://here", redis_host="elsewhere")
+        assert RedisAddress.from_settings(settings) == RedisAddress("here")
+
+    def test_a_host_and_its_kin(self) -> None:
+        settings = settings_of(
+            redis_host="here", redis_port=7000, redis_username="u", redis_password=SECRET, redis_db=2, redis_tls=True
+        )
+        wanted = RedisAddress("here", 7000, username="u", password=SECRET, database=2, tls=True)
+        assert RedisAddress.from_settings(settings) == wanted
+
+    @pytest.mark.parametrize("lonely", [{"redis_password": SECRET}, {"redis_port": 7000}, {"redis_tls": True}])
+    def test_what_goes_with_a_host_is_nothing_without_one(self, lonely: dict[str, object]) -> None:
+        with pytest.raises(BadConfiguration, match="REDIS_HOST is missing") as refused:
+            RedisAddress.from_settings(settings_of(**lonely))
+        assert SECRET not in str(refused.value)
+
+    def test_certificates_that_are_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(BadConfiguration, match="REDIS_CA_FILE"):
+            RedisAddress.from_settings(settings_of(redis_url="rediss://here", redis_ca_file=tmp_path / "none"))
+
+
+def settings_of(**given: object) -> Settings:
+    return Settings.model_validate(given)
+
+
 class TestTls:
     async def test_certificates_are_verified(self, redis_server: RedisServer, tmp_path: Path) -> None:
         pem = certificate(tmp_path, "IP:127.0.0.1")
         async with proxied(redis_server.port, pem) as proxy:
             url = f"rediss://127.0.0.1:{proxy.port}"
-            await RedisAddress.from_url(url, ca_file=pem).probe("t")
-            await refused(RedisAddress.from_url(url), "cannot be reached")
+            await probe(RedisAddress.from_url(url, ca_file=pem))
+            await refused(RedisAddress.from_url(url), "REDIS_CA_FILE")
             await refused(RedisAddress.from_url(url.replace("rediss", "redis")), "Redis")
 
     async def test_and_so_is_the_name(self, redis_server: RedisServer, tmp_path: Path) -> None:
         pem = certificate(tmp_path, "DNS:elsewhere.example")
         async with proxied(redis_server.port, pem) as proxy:
-            await refused(RedisAddress.from_url(f"rediss://127.0.0.1:{proxy.port}", ca_file=pem), "cannot be reached")
+            await refused(RedisAddress.from_url(f"rediss://127.0.0.1:{proxy.port}", ca_file=pem), "certificate")
 
 
 class TestHasty:
@@ -145,9 +217,17 @@ async def test_whoever_is_told_to_stop_stops_at_whatever_moment(redis_server: Re
     await client.aclose()
 
 
+async def probe(address: RedisAddress, seconds: float = 2.0, record_id: str = "r") -> None:
+    asked = RedisProbe(address, record_id)
+    try:
+        await asked.ask(seconds)
+    finally:
+        await asked.leave()
+
+
 async def refused(address: RedisAddress, words: str, seconds: float = 2.0) -> None:
     with pytest.raises(QueueUnavailable, match=words) as error:
-        await address.probe("t", seconds)
+        await probe(address, seconds)
     assert SECRET not in str(error.value)
 
 

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from snapasset.errors import QueueUnavailable
 from snapasset.queue.redis import DEQUEUE_SECONDS, RedisRings
 from snapasset.queue.redis_address import RedisAddress
+from snapasset.queue.redis_probe import RedisProbe
 from tests.contracts.conftest import QuietWorker, wait_until
 from tests.faults.conftest import HEAL_SECONDS, calm
 from tests.servers.proxy import Proxy, proxied
@@ -160,7 +161,7 @@ async def test_a_redis_that_stands_still(server: RedisServer, caplog: pytest.Log
         with pytest.raises(RedisError):
             await home.call()
         with pytest.raises(QueueUnavailable):
-            await server.address.probe("p", 0.5)
+            await RedisProbe(server.address, "r").ask(0.5)
         assert time.monotonic() - began < 4, "the API waits for Redis"
         server.thaw()
         await home.is_answered()

@@ -1,4 +1,4 @@
-"""Real server processes: each on a port of its own, with its data in a folder of the test, its log in a file.
+"""Real processes, servers and workers: each with its data in a folder of the test, its log in a file.
 
 Invariant: a process started here is gone when its test is, and it has logged nothing but JSON lines.
 """
@@ -14,7 +14,7 @@ import sys
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import httpx
 
@@ -29,23 +29,27 @@ _INHERITED: Final = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "SYSTEMROOT")
 """What a server gets of the environment of the tests: no setting that a developer may have there."""
 
 
-def command() -> list[str]:
-    """What starts a server, in the folder `ROOT`."""
-    return [sys.executable, "-m", "tests.flows.serve"]
+SERVE: Final = "tests.flows.serve"
+WORK: Final = "tests.flows.work"
+
+
+def command(module: str = SERVE) -> list[str]:
+    """What starts a server, or another of our modules, in the folder `ROOT`."""
+    return [sys.executable, "-m", module]
 
 
 def environment(**settings: object) -> dict[str, str]:
-    """The environment of a server: any free port, JSON logs, and `settings` by their names in lower case."""
+    """The environment of a process: any free port, JSON logs, and `settings` by their names in lower case."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     given = {"port": 0, "log_format": "json", **settings}
     return {**inherited, **{name.upper(): str(value) for name, value in given.items()}}
 
 
-def launch(log: Path, **settings: object) -> subprocess.Popen[bytes]:
-    """Start a server and do not wait for anything."""
+def launch(log: Path, module: str = SERVE, **settings: object) -> subprocess.Popen[bytes]:
+    """Start a process and do not wait for anything."""
     with log.open("wb") as stream:
         return subprocess.Popen(
-            command(),
+            command(module),
             cwd=ROOT,
             env=environment(**settings),
             stdin=subprocess.DEVNULL,
@@ -55,19 +59,19 @@ def launch(log: Path, **settings: object) -> subprocess.Popen[bytes]:
 
 
 class Died(Exception):
-    """A server ended before it was ready; its log says why."""
+    """A process ended before it was ready; its log says why."""
 
 
-class Server:
-    """A server process that has been ready."""
+class Process:
+    """A process that has been ready, as its own log says it with the words `READY`."""
+
+    READY: ClassVar[str]
 
     def __init__(self, process: subprocess.Popen[bytes], data_dir: Path, log: Path) -> None:
         self.process = process
         self.data_dir = data_dir
         self._log = log
-        self.url: str = wait_until(self._announced, "the server says where it listens")["url"]
-        self.port = int(self.url.rpartition(":")[2])
-        wait_until(self._is_ready, "the server is ready")
+        self.announced: dict[str, Any] = wait_until(self._announced, "the process says that it is ready")
 
     @property
     def pid(self) -> int:
@@ -80,7 +84,12 @@ class Server:
     @property
     def ready_at(self) -> datetime:
         """When it said that it was ready, by its own log."""
-        return datetime.fromisoformat(self._announced()["timestamp"])
+        return datetime.fromisoformat(self.announced["timestamp"])
+
+    @property
+    def log_bytes(self) -> int:
+        """How much it has logged so far."""
+        return self._log.stat().st_size
 
     def log(self) -> list[dict[str, Any]]:
         """What it has logged in whole lines so far. Fails on a line that is no JSON object."""
@@ -100,6 +109,14 @@ class Server:
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
 
+    def freeze(self) -> None:
+        """SIGSTOP: it does nothing any more, and nobody is told."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Undo `freeze`."""
+        self.process.send_signal(signal.SIGCONT)
+
     def wait(self) -> int:
         """Wait until it has ended by itself; its exit status."""
         return self.process.wait(PATIENCE)
@@ -110,11 +127,24 @@ class Server:
         return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
     def _announced(self) -> dict[str, Any]:
-        alive = self.alive
-        line = self.logged("is ready at")
-        if not line and not alive:
-            raise Died(self._log.read_text("utf-8"))
-        return line
+        alive, said = self.alive, self._log.read_text("utf-8")
+        if self.READY in said:
+            return self.logged(self.READY)
+        if not alive:
+            raise Died(said)  # which need not be JSON
+        return {}
+
+
+class Server(Process):
+    """A server process that has been ready."""
+
+    READY = "is ready at"
+
+    def __init__(self, process: subprocess.Popen[bytes], data_dir: Path, log: Path) -> None:
+        super().__init__(process, data_dir, log)
+        self.url: str = self.announced["url"]
+        self.port = int(self.url.rpartition(":")[2])
+        wait_until(self._is_ready, "the server is ready")
 
     def _is_ready(self) -> bool:
         if not self.alive:
@@ -125,35 +155,64 @@ class Server:
             return False
 
 
+class Worker(Process):
+    """A worker process that has been ready to answer rings."""
+
+    READY = "worker is ready"
+
+
 class Host:
-    """The folder of one deployment, and every server process that is started on it."""
+    """The folder of one deployment, and every process that is started on it."""
 
     def __init__(self, folder: Path, **settings: object) -> None:
-        """`settings` hold for each of its servers."""
+        """`settings` hold for each of its processes."""
         self.data_dir = folder / "data"
+        self.servers: list[Server] = []
+        self.workers: list[Worker] = []
+        self.expected: set[str] = set()
+        """How messages of the level error begin that the test provokes; any other fails it."""
         self._folder = folder
         self._settings = settings
         self._numbers = itertools.count()
         self._launched: list[subprocess.Popen[bytes]] = []
-        self.servers: list[Server] = []
 
-    def start(self, **settings: object) -> Server:
+    @property
+    def processes(self) -> list[Process]:
+        """All that were ever ready, in the order of their starts."""
+        return [*self.servers, *self.workers]
+
+    def start(self, module: str = SERVE, **settings: object) -> Server:
         """A new server on this folder, ready. Raises `Died`."""
-        log = self._folder / f"server-{next(self._numbers)}.log"
-        process = launch(log, data_dir=self.data_dir, **{**self._settings, **settings})
-        self._launched.append(process)
-        server = Server(process, self.data_dir, log)
+        server = Server(*self._launch("server", module, settings))
         self.servers.append(server)
         return server
+
+    def work(self, module: str = WORK, **settings: object) -> Worker:
+        """A new worker process on this folder, ready. Raises `Died`."""
+        worker = Worker(*self._launch("worker", module, settings))
+        self.workers.append(worker)
+        return worker
 
     def close(self) -> None:
         """End what still runs, then look through the logs for what should not be there."""
         for process in self._launched:
             process.kill()
             process.wait(PATIENCE)
-        for server in self.servers:
-            troubles = [line for line in server.log() if line["level"] in ("error", "critical") or "exception" in line]
+        for process in self.processes:
+            troubles = [line for line in process.log() if self._is_trouble(line)]
             assert not troubles, troubles
+
+    def _is_trouble(self, line: dict[str, Any]) -> bool:
+        bad = line["level"] in ("error", "critical") or "exception" in line
+        return bad and not line["message"].startswith(tuple(self.expected))
+
+    def _launch(
+        self, name: str, module: str, settings: dict[str, object]
+    ) -> tuple[subprocess.Popen[bytes], Path, Path]:
+        log = self._folder / f"{name}-{next(self._numbers)}.log"
+        process = launch(log, module, data_dir=self.data_dir, **{**self._settings, **settings})
+        self._launched.append(process)
+        return process, self.data_dir, log
 
 
 @contextmanager

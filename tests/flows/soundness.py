@@ -1,16 +1,20 @@
-"""What must hold in a record at any moment, whatever was killed: looked up in its file, beside the running servers."""
+"""What must hold in a record at any moment, whatever was killed: looked up beside the running servers."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+Ask = Callable[[str], "Iterable[Any]"]
+"""Rows, whose columns can be had by name and by position, for a statement without parameters."""
 
 _ENDED: Final = {"completed", "failed", "cancelled"}
 
@@ -20,27 +24,26 @@ def assert_sound(data_dir: Path) -> None:
     with closing(sqlite3.connect(f"file:{data_dir / 'snapasset.db'}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
         connection.execute("BEGIN")
-        troubles = [*_troubles(connection), *_lost_files(connection, data_dir / "files")]
-    assert not troubles, "\n".join(troubles)
+        damage = [word for (word,) in connection.execute("PRAGMA integrity_check") if word != "ok"]
+        found = [*damage, *troubles(connection.execute), *lost_files(connection.execute, data_dir / "files")]
+    assert not found, "\n".join(found)
 
 
-def _troubles(connection: sqlite3.Connection) -> Iterator[str]:
-    for (word,) in connection.execute("PRAGMA integrity_check"):
-        if word != "ok":
-            yield f"integrity_check: {word}"
+def troubles(ask: Ask) -> Iterator[str]:
+    """What is wrong with jobs, events and steps; `ask` answers from one snapshot of the record, whatever database it is."""
     events: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in connection.execute("SELECT job_id, seq, body FROM job_events ORDER BY job_id, seq"):
+    for row in ask("SELECT job_id, seq, body FROM job_events ORDER BY job_id, seq"):
         body = json.loads(row["body"])
         events[row["job_id"]].append(body)
         if (body["jobId"], body["seq"]) != (row["job_id"], row["seq"]):
             yield f"{row['job_id']}: event {row['seq']} says that it is {body['seq']} of {body['jobId']}"
-    for job in connection.execute("SELECT * FROM jobs"):
+    for job in ask("SELECT * FROM jobs"):
         its_events = events.pop(job["id"], [])
         for trouble in (*_row(job), *_sequence(job, its_events), *_life(its_events), *_steps(its_events)):
             yield f"{job['id']} ({job['kind']}): {trouble}: {[_short(event) for event in its_events]}"
     yield from (f"{job_id}: events without a job" for job_id in events)
     unsaid = "SELECT job_id, step FROM job_steps WHERE state = 'done' AND output IS NULL"
-    yield from (f"{job_id}: step {step} is done without output" for job_id, step in connection.execute(unsaid))
+    yield from (f"{job_id}: step {step} is done without output" for job_id, step in ask(unsaid))
 
 
 def _short(event: dict[str, Any]) -> str:
@@ -49,7 +52,7 @@ def _short(event: dict[str, Any]) -> str:
     )
 
 
-def _row(job: sqlite3.Row) -> Iterator[str]:
+def _row(job: Any) -> Iterator[str]:
     if (job["status"] in _ENDED) != (job["finished_at"] is not None):
         yield f"it is {job['status']}, and finished at {job['finished_at']}"
     if (job["status"] == "active") != (job["worker_id"] is not None):
@@ -58,7 +61,7 @@ def _row(job: sqlite3.Row) -> Iterator[str]:
         yield f"attempt {job['attempt']} of {job['attempts']}"
 
 
-def _sequence(job: sqlite3.Row, events: list[dict[str, Any]]) -> Iterator[str]:
+def _sequence(job: Any, events: list[dict[str, Any]]) -> Iterator[str]:
     if [event["seq"] for event in events] != list(range(1, job["seq"] + 1)):
         yield f"seqs up to {job['seq']} have gaps or doubles"
     elif events[-1]["status"] != job["status"] or events[-1]["run"] != job["run"]:
@@ -104,8 +107,9 @@ def _steps(events: list[dict[str, Any]]) -> Iterator[str]:
                 done.add(event["step"])
 
 
-def _lost_files(connection: sqlite3.Connection, folder: Path) -> Iterator[str]:
-    for row in connection.execute("SELECT key, size FROM files"):
+def lost_files(ask: Ask, folder: Path) -> Iterator[str]:
+    """Files of the record that the folder does not have, or not whole."""
+    for row in ask("SELECT key, size FROM files"):
         path = folder / row["key"]
         size = path.stat().st_size if path.exists() else None
         if size != row["size"]:

@@ -23,10 +23,11 @@ from snapasset.records.claims import Claim
 from snapasset.records.endings import Complete
 from snapasset.records.files import FileRow
 from snapasset.records.idempotency import Once, SubmitOnce
+from snapasset.records.queues import LimitQueue, PauseQueue
 from snapasset.records.schedules import PutSchedule
 from snapasset.records.steps import FinishStep, StartStep
 from snapasset.records.submission import Submit
-from snapasset.records.transfer import TABLES
+from snapasset.records.transfer import PASSING, TABLES
 from snapasset.settings import Settings
 from tests.contracts.record_jobs import job_of
 
@@ -51,12 +52,12 @@ async def moved(folder: Path, word: str, file: Path) -> None:
 
 
 def rows_of(folder: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Everything that the record holds, by table."""
+    """Everything that the record holds for good, by table."""
     with sqlite3.connect(folder / "snapasset.db") as connection:
         tables = [
             name
             for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-            if name not in ("migrations", "record")
+            if name not in ("migrations", "record", *PASSING)
         ]
         return {table: sorted(connection.execute(f"SELECT * FROM {table}").fetchall(), key=repr) for table in tables}
 
@@ -87,6 +88,8 @@ async def filled(folder: Path, jobs: int = 3) -> None:
             if not last:
                 await database.write(Complete(job.id, job.fence, '{"images":[]}'))
         await database.write(PutSchedule("daily", "system", "draw", "pictures", "{}", 0, 3, "0 2 * * *", "UTC"))
+        await database.write(LimitQueue("pictures", 3, 10, 60_000))
+        await database.write(PauseQueue("chores"))
     finally:
         await database.close()
 

@@ -26,10 +26,13 @@ from snapasset.database.sqlite import SqliteDatabase
 from snapasset.errors import ProviderTimeout, wire_error
 from snapasset.job import new_id
 from snapasset.job_type import Access, Catalogue, JobType
+from snapasset.metrics import Metrics
 from snapasset.records.claims import Claim
 from snapasset.records.endings import Complete, Fail
+from snapasset.records.events import EventsAfter
 from snapasset.records.files import FileRow
 from snapasset.records.steps import FinishStep, StartStep
+from snapasset.records.workers import WorkerBeat, WorkerRow
 from snapasset.settings import Settings
 from snapasset.storage.local import LocalStorage
 from snapasset.switch import Switch
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from snapasset.database import Database
+    from snapasset.event import Event
     from snapasset.job import Job
     from snapasset.storage import Storage
 
@@ -165,6 +169,13 @@ class Service:
         await self.complete(job)
         return Made(job.generation_id, job_id, files)
 
+    async def beat(self, *queues: str, worker_id: str = "a-worker", role: str = "worker") -> None:
+        """Have a process be known that takes jobs of these queues, of all when none is named."""
+        catalogue = self.state["catalogue"]
+        kinds = tuple(job_type.kind for job_type in catalogue)
+        row = WorkerRow(worker_id, role, "a-host", 17, "0.0.1", kinds, queues or catalogue.queues)
+        await self.state["database"].write(WorkerBeat(row))
+
     async def run(self, job_id: str, result: Any = None) -> None:
         """Take a job through its life: seqs 2 (claimed), 3 and 4 (a step), 5 (final)."""
         job = await self.claim()
@@ -194,8 +205,12 @@ async def opened(
     catalogue = catalogue_for(settings)
     database = SqliteDatabase(settings.data_dir / "snapasset.db", synchronous=settings.sqlite_synchronous)
     await database.open()
+
+    async def look_up(job_id: str, after: int) -> list[Event]:
+        return await database.read(EventsAfter(job_id, after, 100))
+
     switch = Switch(catalogue.queues, settings, ring_timeout=60)
-    await switch.open(database.record_id)
+    await switch.open(database.record_id, look_up)
     database.listen(switch.feed.publish)
     seen = wrap(database)
     life = Life()
@@ -219,6 +234,7 @@ async def opened(
         life=life,
         stream_tokens=StreamTokens(_SECRET),
         file_urls=FileUrls(_SECRET, settings.file_url_seconds, clock),
+        metrics=Metrics(catalogue, switch),
         drain=drain,
     )
 

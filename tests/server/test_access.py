@@ -53,6 +53,8 @@ EXPECTED = {
     "GET /health": OPEN,
     "GET /health/live": OPEN,
     "GET /health/ready": OPEN,
+    "GET /health/detailed": Row(401, 401, 401),
+    "GET /metrics": OPEN,
     "GET /": OPEN,
     "GET /page/{name:path}": OPEN,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +11,19 @@ import pytest
 
 from server.state import Stage
 from snapasset import __version__
+from snapasset.job import new_id
+from snapasset.records.queues import PauseQueue, ResumeQueue
 from snapasset.records.submission import Submit
 from tests.server.breakable import Breakable, BreakableStorage
 from tests.server.described import Described
-from tests.server.service import GOOD, Service, opened
+from tests.server.service import GOOD, Service, opened, settings_for
+from tests.servers.free_port import free_port
+from tests.servers.redis import running_redis
+from tests.snapasset.lock_holder import living
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from pathlib import Path
 
     from snapasset.settings import Settings
 
@@ -46,35 +54,141 @@ async def broken(settings: Settings) -> AsyncGenerator[Broken]:
         yield Broken(service)
 
 
+NONE = {"waiting": 0, "active": 0, "delayed": 0, "blocked": 0, "workers": 1, "paused": False}
+
+
+async def _health(service: Service) -> Any:
+    answer = await service.http.get("/health")
+    body = answer.json()
+    assert answer.status_code == 200
+    Described((await service.http.get("/openapi.json")).json()).check_as("Health", body)
+    return body
+
+
 async def test_all_is_well(service: Service) -> None:
+    await service.beat()
+    await service.beat("image-generation", worker_id="another")
     first = await service.submit()
     await service.claim()
     await service.submit()
     await service.submit(body={**GOOD, "options": {"dependsOn": [first]}})
     await service.submit("walk", {"steps": 1})
-    delayed = {"prompt": "a", "platforms": ["instagram-post"], "options": {"delay": 60}}
-    await service.submit(body=delayed)
-    await service.state["database"].write(Submit("1", "old-kind", "old-queue", "someone", "{}", 0, 1))
-    answer = await service.http.get("/health")
-    body = answer.json()
-    assert answer.status_code == 200
-    assert body["uptime"] >= 0
-    assert {name: body[name] for name in ("status", "version", "mode")} == {
+    await service.submit(body={**GOOD, "options": {"delay": 60}})
+    body = await _health(service)
+    assert body.pop("uptime") >= 0
+    database, storage = service.state["database"], service.state["storage"]
+    assert body == {
         "status": "ok",
         "version": __version__,
         "mode": "memory",
+        "services": {
+            "database": {"status": "ok", "name": database.name},
+            "storage": {"status": "ok", "name": storage.name},
+            "redis": {"status": "not configured"},
+            "queues": {
+                "imageGeneration": {**NONE, "waiting": 1, "active": 1, "delayed": 1, "blocked": 1, "workers": 2},
+                "imageRenditions": NONE,
+                "noop": NONE,
+                "walk": {**NONE, "waiting": 1},
+            },
+        },
     }
-    services = body["services"]
-    assert services["database"] == {"status": "ok", "name": service.state["database"].name}
-    assert services["storage"] == {"status": "ok", "name": service.state["storage"].name}
-    assert services["redis"] == {"status": "not configured"}
-    assert services["queues"] == {
-        "imageGeneration": {"waiting": 1, "active": 1, "delayed": 1, "blocked": 1},
-        "imageRenditions": {"waiting": 0, "active": 0, "delayed": 0, "blocked": 0},
-        "noop": {"waiting": 0, "active": 0, "delayed": 0, "blocked": 0},
-        "walk": {"waiting": 1, "active": 0, "delayed": 0, "blocked": 0},
-        "oldQueue": {"waiting": 1, "active": 0, "delayed": 0, "blocked": 0},
-    }
+
+
+async def _of_another_version(service: Service, kind: str, queue: str) -> None:
+    await service.state["database"].write(Submit(new_id(), kind, queue, "someone", "{}", 0, 1))
+
+
+async def test_jobs_of_unknown_kinds_are_seen(service: Service) -> None:
+    await service.beat()
+    for kind, queue in (("newer-kind", "walk"), ("newer-kind", "walk"), ("newest", "newer-queue")):
+        await _of_another_version(service, kind, queue)
+    body = await _health(service)
+    assert body["unknownKinds"] == {"walk": {"newer-kind": 2}, "newerQueue": {"newest": 1}}
+    assert body["services"]["queues"]["newerQueue"] == {**NONE, "waiting": 1, "workers": 0}
+    assert body["status"] == "degraded", "nobody serves the newer queue"
+    await service.beat("newer-queue", worker_id="newer")
+    assert (await _health(service))["status"] == "ok"
+
+
+async def test_a_queue_that_nobody_serves_is_told_while_jobs_wait_there(service: Service) -> None:
+    await service.beat("noop")
+    assert (await _health(service))["status"] == "ok", "nothing waits"
+    await service.submit("walk", {"steps": 1})
+    body = await _health(service)
+    assert (body["status"], body["services"]["queues"]["walk"]["workers"]) == ("degraded", 0)
+    await service.beat("noop", "walk", role="api")
+    body = await _health(service)
+    assert (body["status"], body["services"]["queues"]["walk"]["workers"]) == ("ok", 1)
+
+
+async def test_a_paused_queue_is_shown_and_needs_nobody(service: Service) -> None:
+    await service.submit("walk", {"steps": 1})
+    await service.state["database"].write(PauseQueue("walk"))
+    body = await _health(service)
+    assert (body["status"], body["services"]["queues"]["walk"]["paused"]) == ("ok", True)
+    assert body["services"]["queues"]["noop"]["paused"] is False
+    await service.state["database"].write(ResumeQueue("walk"))
+    body = await _health(service)
+    assert (body["status"], body["services"]["queues"]["walk"]["paused"]) == ("degraded", False)
+
+
+async def test_a_worker_that_has_fallen_silent_counts_no_more(tmp_path: Path) -> None:
+    async with opened(settings_for(tmp_path, lease_seconds=0.2, beat_seconds=0.1)) as service:
+        await service.submit("walk", {"steps": 1})
+        await service.beat()
+        until = time.monotonic() + 10
+        while (await _health(service))["services"]["queues"]["walk"]["workers"]:
+            assert time.monotonic() < until
+        assert (await _health(service))["status"] == "degraded"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="lock files tell nothing there")
+async def test_a_worker_that_was_killed_here_counts_no_more_at_once(service: Service, settings: Settings) -> None:
+    await service.beat(worker_id="w-1")
+    with living(settings.data_dir / "snapasset.db-workers", "w-1") as process:
+        assert (await _health(service))["services"]["queues"]["walk"]["workers"] == 1
+        process.kill()
+        await asyncio.to_thread(process.wait, 10)
+        assert (await _health(service))["services"]["queues"]["walk"]["workers"] == 0
+
+
+async def test_redis_that_is_away_is_told_with_the_reason_and_no_address(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"redis://someone:canary@localhost:{port}/3"
+    async with opened(settings_for(tmp_path, redis_url=url)) as service:
+        await service.beat()
+        answer = await service.http.get("/health")
+        body = await _health(service)
+        assert (body["status"], body["mode"]) == ("degraded", "memory")
+        assert body["services"]["redis"] == {"status": "down", "why": service.state["switch"].why}
+        assert "REDIS_URL" in body["services"]["redis"]["why"]
+        for secret in ("canary", "someone", "localhost", str(port)):
+            assert secret not in answer.text
+        assert (await service.http.get("/health/ready")).status_code == 200
+
+
+async def test_the_mode_follows_redis(tmp_path: Path) -> None:
+    with running_redis() as redis:
+        url = f"redis://127.0.0.1:{redis.address.port}"
+        quick = {"redis_url": url, "redis_probe_seconds": 0.1, "redis_return_seconds": 0.2}
+        async with opened(settings_for(tmp_path, **quick)) as service:
+            await service.beat()
+            assert await _mode(service) == ("ok", "redis", {"status": "ok"})
+            await asyncio.to_thread(redis.kill)
+            while (await _mode(service))[1] == "redis":
+                pass
+            status, _, told = await _mode(service)
+            assert (status, told["status"], told["why"]) == ("degraded", "down", service.state["switch"].why)
+            await asyncio.to_thread(redis.restart)
+            while (await _mode(service))[1] == "memory":
+                pass
+            assert await _mode(service) == ("ok", "redis", {"status": "ok"})
+
+
+async def _mode(service: Service) -> tuple[str, str, Any]:
+    body = await _health(service)
+    return body["status"], body["mode"], body["services"]["redis"]
 
 
 @pytest.mark.parametrize("how", ["away", "hangs"])
@@ -83,6 +197,9 @@ async def test_without_its_database_it_is_down(broken: Broken, how: str) -> None
     status, body = await broken.ask()
     assert (status, body["status"], body["services"]["database"]["status"]) == (503, "down", "down")
     assert body["services"]["storage"]["status"] == "ok"
+    assert body["services"]["queues"] == {}, "nobody knows how many jobs there are"
+    assert "unknownKinds" not in body
+    Described((await broken.service.http.get("/openapi.json")).json()).check_as("Health", body)
     assert await broken.ask("/health/ready") == (503, {"status": "down"})
     assert (await broken.ask("/health/live"))[0] == 200
     setattr(broken.database, how, False)

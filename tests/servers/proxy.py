@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
 
 CHUNK = 65_536
@@ -34,7 +34,10 @@ class Proxy:
             self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             self._tls.load_cert_chain(certificate)
         self._refuses = False
+        self._unanswered: tuple[bytes, ...] = ()
         self._turned_away = 0
+        self.lost_answers = 0
+        """How many connections `lose_answers_to` has cut."""
         self._listener: asyncio.Server | None = None
         self._links: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -58,6 +61,7 @@ class Proxy:
         """Undo whatever was done."""
         self.delay = 0.0
         self._refuses = False
+        self._unanswered = ()
         self._there.set()
         self._back.set()
 
@@ -69,6 +73,10 @@ class Proxy:
     def swallow_answers(self) -> None:
         """Half open: the server gets everything, its answers do not come back."""
         self._back.clear()
+
+    def lose_answers_to(self, *words: bytes) -> None:
+        """Let requests through that have all these words, and cut their connections when the server answers."""
+        self._unanswered = words
 
     def refuse(self) -> None:
         """Reset what is open, and hang up on whoever comes."""
@@ -103,8 +111,9 @@ class Proxy:
             self._hang_up(writer)
             return
         self._writers.add(far_writer)
-        there = asyncio.create_task(self._carry(reader, far_writer, self._there))
-        back = asyncio.create_task(self._carry(far_reader, writer, self._back))
+        doomed = asyncio.Event()
+        there = asyncio.create_task(self._carry(reader, far_writer, self._there, self._dooming(doomed)))
+        back = asyncio.create_task(self._carry(far_reader, writer, self._back, lambda _: doomed.is_set()))
         try:
             await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -118,12 +127,31 @@ class Proxy:
         self._writers.discard(writer)
         writer.transport.abort()
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_open: asyncio.Event) -> None:
+    def _dooming(self, doomed: asyncio.Event) -> Callable[[bytes], bool]:
+        """Look for requests whose answers shall be lost; they themselves go through."""
+
+        def look(chunk: bytes) -> bool:
+            if self._unanswered and all(words in chunk for words in self._unanswered) and not doomed.is_set():
+                self.lost_answers += 1
+                doomed.set()
+            return False
+
+        return look
+
+    async def _carry(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        is_open: asyncio.Event,
+        ends: Callable[[bytes], bool],
+    ) -> None:
         with contextlib.suppress(OSError):
             while chunk := await reader.read(CHUNK):
                 if self.delay:
                     await asyncio.sleep(self.delay)
                 await is_open.wait()
+                if ends(chunk):
+                    return
                 writer.write(chunk)
                 await writer.drain()
 

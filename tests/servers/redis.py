@@ -151,6 +151,13 @@ class RedisServer:
         """Undo `follow_nobody`."""
         self.command("REPLICAOF", "NO", "ONE")
 
+    def change_password(self, password: str | None) -> None:
+        """Ask for another password, of those too that are connected; None: for none."""
+        self.command("CONFIG", "SET", "requirepass", password or "")
+        self._password = password
+        self.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        self.command("CLIENT", "KILL", "TYPE", "pubsub")
+
     def command(self, *words: str) -> Any:
         """Send one command by a connection of its own; blocks the caller, so it must not wait for the caller's loop."""
         where: dict[str, Any] = {"host": "127.0.0.1", "port": self.port, "password": self._password}

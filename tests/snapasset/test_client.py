@@ -279,6 +279,7 @@ class TestSteering:
     ) -> None:
         job = await brought_to(state, client, database)
         rings = await switch.waiting_rings("pictures")
+        assert rings is not None
         again = await client.retry(job.id, owner=OWNER)
         assert (again.status, again.run, again.attempt) == ("waiting", 2, 0)
         assert await switch.waiting_rings("pictures") == rings + 1

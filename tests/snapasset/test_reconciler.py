@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from snapasset.database import Database, Read
     from tests.contracts.record_backends import Record
 
+KINDS = {QUEUE: (KIND,), "chores": (KIND,)}
 SETTINGS = Settings(beat_seconds=5, lease_seconds=15, reconcile_seconds=1, ring_cap=4)
 
 
@@ -48,7 +49,7 @@ class Upkeep:
 
     def __init__(self, database: Database, switch: Switch, settings: Settings = SETTINGS) -> None:
         self.monotonic = Monotonic()
-        self.reconciler = Reconciler(database, switch, settings, monotonic=self.monotonic)
+        self.reconciler = Reconciler(database, switch, KINDS, settings, monotonic=self.monotonic)
 
     async def tick(self, pause: float = 1.0) -> float:
         return await self.reconciler.tick(pause)
@@ -449,7 +450,7 @@ class TestRunning:
 
         def run(weather: Weather) -> asyncio.Task[None]:
             settings = SETTINGS.model_copy(update={"reconcile_seconds": 0.001})
-            tasks.append(asyncio.create_task(Reconciler(weather, switch, settings).run()))
+            tasks.append(asyncio.create_task(Reconciler(weather, switch, KINDS, settings).run()))
             return tasks[-1]
 
         yield run

@@ -18,10 +18,12 @@ from snapasset.database.sqlite import SqliteDatabase, wall_ms
 from snapasset.event import ERROR, FINAL, Event, Tick
 from snapasset.job import new_id
 from snapasset.job_type import Access, Catalogue, JobType, Wire
+from snapasset.metrics import Metrics
 from snapasset.reconciler import Reconciler
 from snapasset.records.jobs import GetJob
 from snapasset.records.submission import Submit
 from snapasset.records.upkeep import HeldJobs, Reap
+from snapasset.records.workers import WorkerRow
 from snapasset.settings import Settings
 from snapasset.switch import Switch
 from worker.executor import Executor
@@ -159,8 +161,9 @@ class Engine:
         self.database = WatchedDatabase(self.record)
         self.tools: dict[type, object] = {Masters: Masters(self.database), **tools}
         self.switch = Switch(self.catalogue.queues, self.settings, ring_timeout=700)
+        self.metrics = Metrics(self.catalogue, self.switch)
         self.client = JobClient(self.database, self.switch, self.catalogue, self.settings)
-        self.reconciler = Reconciler(self.database, self.switch, self.settings)
+        self.reconciler = Reconciler(self.database, self.switch, self.catalogue.kinds_by_queue, self.settings)
         self.runners: list[Runner] = []
         self.events: list[Event] = []
         self._changed = asyncio.Event()
@@ -186,17 +189,19 @@ class Engine:
             catalogue=self.catalogue,
             tools=self.tools,
             settings=self.settings,
+            metrics=self.metrics,
         )
 
     def executor(self, worker_id: str = "worker") -> Executor:
         """An executor that no queue rings for: the test answers rings itself."""
         return Executor(
-            worker_id=worker_id,
+            worker=WorkerRow(worker_id, "worker", "here", 1, "0", (), self.catalogue.queues),
             database=self.database,
             switch=self.switch,
             catalogue=self.catalogue,
             tools=self.tools,
             settings=self.settings,
+            metrics=self.metrics,
         )
 
     async def answer(self, executor: Executor, queue: str = "trial") -> None:

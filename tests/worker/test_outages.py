@@ -201,7 +201,7 @@ def take_over_from_elsewhere(e: Engine) -> None:
         record = SqliteDatabase(e.path, synchronous="NORMAL")
         await record.open()
         switch = Switch((), e.settings, ring_timeout=700)
-        reconciler = Reconciler(record, switch, e.settings, monotonic=lambda: now[0])
+        reconciler = Reconciler(record, switch, {}, e.settings, monotonic=lambda: now[0])
         while any(held.fence == 1 for held in await record.read(HeldJobs())):
             await reconciler.tick()
             now[0] += 1.0

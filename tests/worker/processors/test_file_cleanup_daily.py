@@ -50,7 +50,7 @@ class Process:
         catalogue = Catalogue([file_cleanup(settings)])
         self.switch = Switch(catalogue.queues, settings, ring_timeout=60)
         self.client = JobClient(database, self.switch, catalogue, settings)
-        self.reconciler = Reconciler(database, self.switch, settings)
+        self.reconciler = Reconciler(database, self.switch, catalogue.kinds_by_queue, settings)
 
     async def cleanups(self) -> list[Job]:
         return await self.database.read(FindJobs(SYSTEM))

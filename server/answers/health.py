@@ -1,0 +1,140 @@
+"""How the service is: for anybody, and in detail for whoever runs it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from server.answers.words import Count, Maybe, Seconds, Time
+from snapasset.job_type import Wire
+
+Mode = Literal["redis", "memory"]
+
+
+class DatabaseHealth(Wire):
+    """The record: without it nothing can be taken."""
+
+    status: Literal["ok", "down"]
+    name: str
+
+
+class StorageHealth(Wire):
+    """Where pictures are kept. full: it takes no more of them, and is well otherwise."""
+
+    status: Literal["ok", "full", "down"]
+    name: str
+
+
+class RedisHealth(Wire):
+    """What lets several processes share the work at once. `why`: the reason why it is not used though it is asked for."""
+
+    status: Literal["ok", "down", "not configured"]
+    why: Maybe[str]
+
+
+class QueueHealth(Wire):
+    """The jobs of a queue that have not ended, and how many live processes take them."""
+
+    waiting: Count
+    active: Count
+    delayed: Count
+    blocked: Count
+    workers: Count
+    paused: bool
+
+
+class Services(Wire):
+    """The parts of the service; no `queues` while the database is down."""
+
+    database: DatabaseHealth
+    storage: StorageHealth
+    redis: RedisHealth
+    queues: dict[str, QueueHealth]
+
+
+class Health(Wire):
+    """How the service is. `uptime` in seconds.
+
+    degraded: jobs are taken, but not all will succeed now: the storage or Redis is away, or jobs wait where nobody takes
+    them. down: no job is taken. `unknownKinds`: by queue and kind, how many jobs wait for a newer version of the service.
+    """
+
+    status: Literal["ok", "degraded", "down"]
+    uptime: Seconds
+    version: str
+    mode: Mode
+    services: Services
+    unknown_kinds: Maybe[dict[str, dict[str, Count]]]
+
+
+class Liveness(Wire):
+    """The process can answer."""
+
+    status: Literal["ok"]
+
+
+class Readiness(Wire):
+    """Whether new requests are welcome here."""
+
+    status: Literal["ready", "starting", "draining", "down"]
+
+
+class QueueDetails(QueueHealth):
+    """A queue with its limits. `room`: how many jobs may be claimed now; null where there is no bound.
+
+    `oldestSeconds`: for how long the oldest ready job has waited. `rings`: calls for workers that nobody has answered
+    yet; null where that cannot be told.
+    """
+
+    name: str
+    concurrency: Annotated[int, Field(ge=1)] | None
+    rate_jobs: Annotated[int, Field(ge=1)] | None
+    rate_seconds: Seconds | None
+    room: Count | None
+    oldest_seconds: Seconds | None
+    rings: Count | None
+
+
+class WorkerDetails(Wire):
+    """A process that runs jobs, or has lately. `running`: the ids of the jobs that it holds."""
+
+    id: str
+    role: Literal["worker", "api"]
+    host: str
+    pid: Count
+    version: str
+    kinds: list[str]
+    queues: list[str]
+    started_at: Time
+    seen_at: Time
+    alive: bool
+    running: list[str]
+
+
+class ProcessDetails(Wire):
+    """The process that answers; null where the system does not tell."""
+
+    pid: Count
+    uptime: Seconds
+    resident_bytes: Count | None
+    open_files: Count | None
+    loop_lag_seconds: Seconds
+
+
+class StreamDetails(Wire):
+    """How many streams are being read here, and how many pieces of news wait for slow readers."""
+
+    readers: Count
+    waiting: Count
+
+
+class HealthDetails(Health):
+    """All that whoever runs the service may want to know; no `queues` and no `workers` while the database is down."""
+
+    mode_since: Time
+    queues: dict[str, QueueDetails]
+    workers: list[WorkerDetails] | None
+    process: ProcessDetails
+    streams: StreamDetails
+    settings: dict[str, JsonValue]

@@ -1,0 +1,42 @@
+"""GET /metrics: what this process counted, and what the record says, as Prometheus reads it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from starlette.responses import Response
+
+from server.condition import look
+from server.problems import refusal
+from snapasset.metrics import CONTENT_TYPE, Found
+from snapasset.metrics_access import may_read_metrics
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from server.condition import Condition
+    from server.state import State
+
+_HEADERS: Final = {"cache-control": "no-store", "content-type": CONTENT_TYPE}
+
+
+async def scrape(request: Request[State]) -> Response:
+    """The metrics; for who may not read them there is nothing at this address."""
+    state = request.state
+    settings = state["settings"]
+    if not may_read_metrics(settings, request.headers.items(), loopback=settings.loopback):
+        raise refusal(HTTPStatus.NOT_FOUND)
+    found = _found(await look(state), state["hub"].readers)
+    return Response(state["metrics"].text(found), headers=_HEADERS)
+
+
+def _found(condition: Condition, streams: int) -> Found:
+    known = condition.known
+    return Found(
+        up={"database": known is not None, "storage": condition.storage != "down"},
+        queues=None if known is None else known.depths,
+        workers=None if known is None else Counter(worker.role for worker in known.workers),
+        streams=streams,
+    )

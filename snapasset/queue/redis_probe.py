@@ -1,0 +1,81 @@
+"""Whether Redis can be used, asked again and again: by a small write, which also says whose Redis it is.
+
+A ping would be answered by a server that is full, or by a replica, and neither takes a ring. What is written is the id of
+the record, under a name that all systems share. It is forgotten half a minute after the last of its processes has gone;
+until then no process of another record uses this Redis: it would ring for workers that have none of its jobs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, Final
+
+from snapasset.errors import BadConfiguration, QueueUnavailable
+from snapasset.queue.redis_address import FAILURES, reason
+
+if TYPE_CHECKING:
+    from snapasset.queue.redis_address import RedisAddress
+
+OWNER_KEY: Final = "snapasset:record"
+OWNER_SECONDS: Final = 30
+
+_FRESH_SECONDS: Final = 1.0
+"""Least time for an answer where a connection must be made first: over TLS and far away that takes six trips."""
+
+_CLAIM: Final = """
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then return owner end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return ARGV[1]
+"""
+_LEAVE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+
+
+class OtherRecord(BadConfiguration, QueueUnavailable):
+    """Redis serves another record."""
+
+    sentence = (
+        "REDIS_URL (or REDIS_HOST) names a Redis that serves another record: either this process is to use the same "
+        "DATABASE_URL or DATA_DIR as the others there, or it needs a Redis, or a number of a database, of its own."
+    )
+
+
+class RedisProbe:
+    """Asks on one connection, made anew after each failure. Close it after use."""
+
+    def __init__(self, address: RedisAddress, record_id: str) -> None:
+        self._address = address
+        self._record_id = record_id
+        self._client: Any = None
+
+    async def ask(self, seconds: float) -> None:
+        """Return when Redis took a write, `seconds` from now at the latest, a second where it must connect first.
+
+        Raises `QueueUnavailable` with the reason; as `OtherRecord` when it is used for another record.
+        """
+        if self._client is None:
+            seconds = max(seconds, _FRESH_SECONDS)
+            self._client = self._address.strict(seconds)
+        try:
+            async with asyncio.timeout(seconds):
+                owner: bytes = await self._client.eval(_CLAIM, 1, OWNER_KEY, self._record_id, OWNER_SECONDS)
+        except FAILURES as error:
+            await self._drop()
+            raise QueueUnavailable(f"{reason(error)}.") from error
+        if owner != self._record_id.encode():
+            raise OtherRecord
+
+    async def leave(self) -> None:
+        """Let go of Redis; if other processes of this record are there, they say so again in a moment."""
+        if self._client is not None:
+            with contextlib.suppress(*FAILURES):
+                async with asyncio.timeout(1):
+                    await self._client.eval(_LEAVE, 1, OWNER_KEY, self._record_id)
+        await self._drop()
+
+    async def _drop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(*FAILURES):
+                await client.aclose()

@@ -1,0 +1,144 @@
+"""All that a process needs to run jobs, opened in order: the same in a worker and, embedded, in the API."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from snapasset.client import JobClient
+from snapasset.database.choose import choose_database
+from snapasset.metrics import Metrics
+from snapasset.reconciler import Reconciler
+from snapasset.records.events import EventsAfter
+from snapasset.storage import Storage
+from snapasset.storage.belonging import see_that_it_belongs
+from snapasset.storage.local import LocalStorage
+from snapasset.switch import Switch
+from worker.embedded import Embedded
+from worker.images.pool import PixelPool
+from worker.images.render import Renderer
+from worker.masters import Masters
+from worker.providers import ImageProvider
+from worker.providers.sketch import SketchProvider
+from worker.removals import Removals
+from worker.runner import Runner
+from worker.storeroom import Storeroom
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from snapasset.database import Database
+    from snapasset.event import Event
+    from snapasset.job_type import Catalogue
+    from snapasset.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_RING_MARGIN_SECONDS: Final = 60
+"""A ring outlives the longest job it may run by this much."""
+
+_EVENTS_AT_ONCE: Final = 100
+_RESTART_SECONDS: Final = 1.0
+
+
+class Engine(NamedTuple):
+    """What was opened. `provider` is the name of who makes the pictures."""
+
+    database: Database
+    switch: Switch
+    storage: Storage
+    provider: str
+    client: JobClient
+    runner: Runner
+    metrics: Metrics
+
+
+@asynccontextmanager
+async def running_engine(
+    settings: Settings, catalogue: Catalogue, role: Literal["worker", "api"]
+) -> AsyncGenerator[Engine]:
+    """Jobs are run as long as the block runs: all in a worker, in the API what `FALLBACK_WORKER` says.
+
+    At the end running jobs get the drain, then go back. Raises `BadConfiguration`, `DatabaseUnavailable` or
+    `StorageUnavailable` when it cannot begin.
+    """
+    async with AsyncExitStack() as stack:
+        database = choose_database(settings)
+        stack.push_async_callback(database.close)
+        await database.open()
+        switch = await _open_switch(stack, settings, catalogue, database, serves=role == "worker")
+        storage = LocalStorage(settings.data_dir / "files")
+        stack.push_async_callback(storage.close)
+        await see_that_it_belongs(storage, database)
+        storeroom = Storeroom(database, storage)
+        pool = await stack.enter_async_context(PixelPool())
+        provider = SketchProvider(pool)
+        stack.push_async_callback(provider.close)
+        client = JobClient(database, switch, catalogue, settings)
+        await client.keep_schedules()
+        metrics = Metrics(catalogue, switch)
+        runner = Runner(
+            database=database,
+            switch=switch,
+            catalogue=catalogue,
+            tools={
+                ImageProvider: provider,
+                Storage: storage,
+                Renderer: Renderer(pool),
+                Masters: Masters(database),
+                Storeroom: storeroom,
+            },
+            settings=settings,
+            metrics=metrics,
+            role=role,
+            accept=None if role == "worker" else (),
+        )
+        stack.push_async_callback(runner.stop)
+        await runner.start()
+        await stack.enter_async_context(kept_up(Reconciler(database, switch, catalogue.kinds_by_queue, settings).run))
+        await stack.enter_async_context(kept_up(Removals(storeroom).run))
+        if role == "api":
+            embedded = Embedded(runner, database, switch, catalogue, settings)
+            await embedded.decide()
+            await stack.enter_async_context(kept_up(embedded.run))
+        yield Engine(database, switch, storage, provider.name, client, runner, metrics)
+
+
+async def _open_switch(
+    stack: AsyncExitStack, settings: Settings, catalogue: Catalogue, database: Database, *, serves: bool
+) -> Switch:
+    async def look_up(job_id: str, after: int) -> list[Event]:
+        return await database.read(EventsAfter(job_id, after, _EVENTS_AT_ONCE))
+
+    longest = max((job_type.timeout for job_type in catalogue), default=0.0)
+    ring_timeout = math.ceil(longest) + _RING_MARGIN_SECONDS
+    switch = Switch(catalogue.queues, settings, ring_timeout=ring_timeout, serves=serves)
+    stack.push_async_callback(switch.close)
+    await switch.open(database.record_id, look_up)
+    database.listen(switch.feed.publish)
+    return switch
+
+
+@asynccontextmanager
+async def kept_up(run: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
+    """Have `run` run meanwhile, held by this frame and begun again should it ever end."""
+
+    async def keep() -> None:
+        while True:
+            try:
+                await run()
+            except Exception:
+                log.exception("a part that must run for ever ended")
+            await asyncio.sleep(_RESTART_SECONDS)
+
+    task = asyncio.create_task(keep(), name=run.__qualname__)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,89 @@
+"""Tells the record, every few seconds, that this process lives and which jobs it still works on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from snapasset.database import Liveness
+from snapasset.errors import DatabaseUnavailable
+from snapasset.records.claims import Beat
+from snapasset.records.workers import Dismiss, WorkerBeat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from snapasset.database import Database
+    from snapasset.records.workers import WorkerRow
+    from worker.attempt import Attempt
+
+log = logging.getLogger(__name__)
+
+
+class Heart:
+    """Beats for one process and for each of its attempts. What it finds out about them it notes in their contexts."""
+
+    def __init__(
+        self,
+        database: Database,
+        sign: Callable[[], WorkerRow],
+        attempts: Callable[[], Collection[Attempt]],
+        beat_seconds: float,
+    ) -> None:
+        """`sign`: what this process says of itself now."""
+        self._database = database
+        self._sign = sign
+        self._attempts = attempts
+        self._beat_seconds = beat_seconds
+        self._beating: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Make this process known, and begin."""
+        if isinstance(self._database, Liveness):
+            await asyncio.to_thread(self._database.hold, self._sign().id)
+        await self.tell()
+        self._beating = asyncio.create_task(self._beat_on(), name="heart")
+
+    async def stop(self) -> None:
+        if self._beating is not None:
+            self._beating.cancel()
+            await asyncio.gather(self._beating, return_exceptions=True)
+
+    async def dismiss(self) -> None:
+        """Have this process forgotten: it has nothing in hand any more."""
+        with contextlib.suppress(DatabaseUnavailable):
+            await self._database.write(Dismiss(self._sign().id))
+        if isinstance(self._database, Liveness):
+            await asyncio.to_thread(self._database.release, self._sign().id)
+
+    async def tell(self) -> None:
+        """Say now, and not at the next beat, what this process does."""
+        with contextlib.suppress(DatabaseUnavailable):
+            await self._database.write(WorkerBeat(self._sign()))
+
+    @property
+    def beats(self) -> bool:
+        """Whether the task of the heart still runs."""
+        return self._beating is not None and not self._beating.done()
+
+    async def _beat_on(self) -> None:
+        while True:
+            await asyncio.sleep(self._beat_seconds)
+            try:
+                await asyncio.gather(self.tell(), *(self._beat(attempt) for attempt in self._attempts()))
+            except Exception:
+                log.exception("a beat went wrong")
+
+    async def _beat(self, attempt: Attempt) -> None:
+        job, context = attempt.job, attempt.context
+        progress = job.progress if context is None else context.progress
+        with contextlib.suppress(DatabaseUnavailable):  # then nobody can take the job over either
+            cancelled = await self._database.write(Beat(job.id, job.fence, progress))
+            if context is None:
+                return
+            if cancelled is None:
+                context.lost = True
+            elif cancelled:
+                context.cancel_requested = True
