@@ -84,11 +84,15 @@ class SqliteDatabase(Database):
         last: asyncio.Future[None] = loop.create_future()
         self._changes.put(Call(Nothing(), last))
         await asyncio.gather(last, return_exceptions=True)
-        self._changes.put(None)
-        for _ in self._threads[1:]:
+        writer, *readers = self._threads
+        for _ in readers:
             self._questions.put(None)
-        for thread in self._threads:
+        # One after the other, the writer last: two that close in one moment each take the other for somebody who stays,
+        # and neither folds the write-ahead log into the file.
+        for thread in readers:
             await loop.run_in_executor(None, thread.join)
+        self._changes.put(None)
+        await loop.run_in_executor(None, writer.join)
 
     async def write(self, change: Write[T]) -> T:
         answer = self._hand_in(self._changes, change)
@@ -152,7 +156,7 @@ class SqliteDatabase(Database):
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 for _ in range(1 + self._reader_count):
                     connections.append(Connection(self._path, self._synchronous, self._clock))
-                    half_open.callback(connections[-1].raw.close)
+                    half_open.callback(connections[-1].close)
                 self._record_id = connections[0].migrate()
             except (sqlite3.Error, OSError) as error:
                 raise DatabaseUnavailable(f"The database file {self._path.name} cannot be used: {error}") from error
@@ -178,7 +182,7 @@ class SqliteDatabase(Database):
                 answers, events = self._commit(connection, batch)
                 with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
                     loop.call_soon_threadsafe(self._deliver, answers, events)
-        connection.raw.close()
+        connection.close()
 
     def _commit(self, connection: Connection, batch: Sequence[Call]) -> tuple[list[Answer], list[Event]]:
         answers: list[Answer] = []
@@ -232,4 +236,4 @@ class SqliteDatabase(Database):
                 connection.roll_back()
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
                 loop.call_soon_threadsafe(self._deliver, (answer,), ())
-        connection.raw.close()
+        connection.close()

@@ -99,6 +99,11 @@ class Connection:
     def execute(self, sql: str) -> None:
         self._cursor.execute(sql)
 
+    def close(self) -> None:
+        """Let go of the file. The cursor first: a statement that was not read to its end would keep the file open."""
+        self._cursor.close()
+        self.raw.close()
+
     def roll_back(self) -> None:
         """End a transaction without a trace; SQLite may have ended it by itself (disk full, I/O error)."""
         if self.raw.in_transaction:

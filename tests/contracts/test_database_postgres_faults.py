@@ -28,7 +28,7 @@ from tests.servers.postgres import PostgresServer, shared_server
 from tests.servers.proxy import CHUNK, Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from snapasset.database import Database, Steps
@@ -196,7 +196,14 @@ class Cutter(Proxy):
     deaf = False
     """Nothing arrives at the server."""
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_open: asyncio.Event) -> None:
+    async def _carry(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        is_open: asyncio.Event,
+        ends: Callable[[bytes], bool],
+    ) -> None:
+        del ends
         way = "there" if is_open is self._there else "back"
         with contextlib.suppress(OSError):
             while chunk := await reader.read(CHUNK):

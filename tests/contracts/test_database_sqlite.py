@@ -280,3 +280,12 @@ class TestFullDisk:
         assert [type(answer) for answer in answers] == [Job, DatabaseUnavailable, Job, DatabaseUnavailable, Job]
         assert there == {answer.id for answer in answers if isinstance(answer, Job)}
         await database.write(Nothing())
+
+
+async def test_closing_leaves_one_file_whichever_connection_goes_last(tmp_path: Path) -> None:
+    for number in range(20):
+        database = SqliteDatabase(tmp_path / f"{number}.db", synchronous="NORMAL")
+        await database.open()
+        await asyncio.gather(database.write(Nothing()), database.read(Look("SELECT 1")))
+        await database.close()
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(f"{n}.db" for n in range(20))

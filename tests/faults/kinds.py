@@ -54,7 +54,7 @@ class Ledger:
 
 
 class Errand(Wire):
-    """`steps` steps, each charged when it is begun and answered after `seconds`."""
+    """`steps` steps, each charged, if it is paid, when it is begun, and answered after `seconds`."""
 
     ledger: str
     steps: int = Field(default=1, ge=1, le=100)
@@ -82,7 +82,8 @@ async def _errand(context: JobContext[Errand]) -> Receipts:
         name = f"pay:{number}"
 
         async def pay(_: Step, number: int = number, name: str = name) -> Receipt:
-            ledger.note(CHARGED, context, name)
+            if errand.paid:
+                ledger.note(CHARGED, context, name)
             if errand.seconds:
                 await asyncio.sleep(errand.seconds)
             return Receipt(step=number, attempt=context.job.attempt)

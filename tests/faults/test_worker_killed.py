@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.faults.cluster import Caller, Cluster
+    from tests.flows.process import Process
 
 pytestmark = pytest.mark.timeout(200)
 
