@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-
-import pytest
 
 from bench.peers import NotHere
 from bench.queue_claims import claim_times
@@ -55,18 +54,16 @@ class Bench(NamedTuple):
 
 
 def run() -> None:
-    """Print the figures of jobs through Redis."""
-    try:
-        with ExitStack() as stack:
-            bench = _bench(stack)
-            print(f"\n{'; '.join(sorted(SAID))}")
-            _speed(bench)
-            _promptness(bench)
-            _backlog(bench)
-            for seconds in OUTAGES:
-                _outage(bench, seconds)
-    except pytest.skip.Exception as reason:
-        print(f"\nqueue: {reason.msg}")
+    """Print the figures of jobs through Redis. Without a server for one of the two that are needed, it ends with the reason."""
+    logging.getLogger("snapasset").setLevel(logging.ERROR)  # that Redis is away is what is measured
+    with ExitStack() as stack:
+        bench = _bench(stack)
+        print(f"\n{'; '.join(sorted(SAID))}")
+        _speed(bench)
+        _promptness(bench)
+        _backlog(bench)
+        for seconds in OUTAGES:
+            _outage(bench, seconds)
 
 
 def _bench(stack: ExitStack) -> Bench:

@@ -45,6 +45,7 @@ class TestCatalogue:
         assert catalogue.of_queue("pictures") == (draw, cut)
         assert catalogue.of_queue("nowhere") == ()
         assert catalogue.queues == ("pictures", "chores")
+        assert catalogue.kinds_by_queue == {"pictures": ("draw", "cut"), "chores": ("clean-up",)}
 
     def test_an_unknown_kind_is_named_as_far_as_it_is_decent(self) -> None:
         with pytest.raises(UnknownKind, match="'pain'"):

@@ -1,0 +1,182 @@
+"""What the Dockerfile makes: everything that the service needs and nothing else, run by nobody of importance.
+
+There is no Docker here. Its COPY lines are carried out by hand, and what they bring is started as the image would start it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.architecture.tree import project_files
+from tests.deploy.manifests import (
+    ROOT,
+    copied,
+    dockerfile,
+    excluded,
+    image_environment,
+    of_image,
+    pod,
+)
+from tests.flows.process import Server, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+UID = "10001"
+SETUP = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+def in_image(folder: Path) -> Path:
+    """What the COPY lines bring into /app, laid into a folder."""
+    for path in project_files():
+        for source, target in copied():
+            if (path == source or path.startswith(f"{source}/")) and not excluded(path):
+                place = folder / f"{target}{path.removeprefix(source)}".lstrip("/")
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ROOT / path, place)
+    return folder / "app"
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return in_image(tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture
+def server(app: Path, tmp_path: Path) -> Generator[Server]:
+    """What CMD starts, with the image's folder as the only place its code can come from."""
+    log = tmp_path / "log"
+    words = json.loads(of_image("CMD")[0])
+    assert words[0] == "python"
+    given = environment(data_dir=tmp_path / "data", pythonunbuffered=1)
+    with log.open("wb") as stream:
+        process = subprocess.Popen([sys.executable, *words[1:]], cwd=app, env=given, stdout=stream, stderr=stream)
+    try:
+        yield Server(process, tmp_path / "data", log)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def healthcheck(app: Path, **ports: int) -> tuple[int, str]:
+    """What HEALTHCHECK's shell runs, with these ports; our Python under the name `python`."""
+    command = of_image("HEALTHCHECK")[0].partition(" CMD ")[2]
+    names = app.parent / "bin"
+    names.mkdir(exist_ok=True)
+    (names / "python").unlink(missing_ok=True)
+    (names / "python").symlink_to(sys.executable)
+    given = {"PATH": f"{names}:{os.defpath}", **{name: str(port) for name, port in ports.items()}}
+    done = subprocess.run(["/bin/sh", "-c", command], cwd=app, env=given, capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+def test_what_is_copied_serves_and_says_that_it_is_healthy(server: Server, app: Path) -> None:
+    assert healthcheck(app, PORT=server.port, WORKER_PORT=1) == (0, "")
+    assert healthcheck(app, PORT=1, WORKER_PORT=server.port) == (0, "")
+    status, said = healthcheck(app, PORT=1, WORKER_PORT=1)
+    assert (status, said.startswith("unhealthy: ")) == (1, True)
+
+
+def test_every_package_and_its_data_is_in_the_image(app: Path) -> None:
+    for package in SETUP["tool"]["setuptools"]["packages"]:
+        assert (app / package.replace(".", "/") / "__init__.py").is_file(), package
+    for package, patterns in SETUP["tool"]["setuptools"]["package-data"].items():
+        folder = package.replace(".", "/")
+        for pattern in patterns:
+            expected = {path.relative_to(ROOT) for path in (ROOT / folder).glob(pattern)}
+            assert expected == {path.relative_to(app) for path in (app / folder).glob(pattern)} != set()
+
+
+def test_nothing_else_is_in_the_image(app: Path) -> None:
+    assert {path.name for path in app.iterdir()} == {"snapasset", "worker", "server"}
+    assert {path.suffix for path in app.rglob("*") if path.is_file()} <= {
+        ".py", ".sql", ".html", ".css", ".js", ".svg",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".venv/bin/python", ".git/config", ".data/snapasset.db", ".env", "tests/conftest.py", "requirements/dev.txt",
+        "docker-compose.yml", "snapasset/__pycache__/job.cpython-311.pyc", "server/page/x.pyc", "worker/railway.json",
+        "node_modules/x.js", "backup.jsonl.gz",
+    ],
+)  # fmt: skip
+def test_what_is_not_of_the_image_is_not_even_sent_to_its_builder(path: str) -> None:
+    assert excluded(path)
+
+
+@pytest.mark.parametrize("path", ["requirements/runtime.txt", "server/page/app.js", "snapasset/job.py"])
+def test_what_is_of_the_image_is_sent(path: str) -> None:
+    assert (ROOT / path).exists()
+    assert not excluded(path)
+
+
+def test_nobody_is_root() -> None:
+    [user] = of_image("USER")
+    assert user == f"{UID}:{UID}"
+    words = [instruction.word for instruction in dockerfile()[-1]]
+    assert "RUN" not in words[words.index("USER") :]
+    for name in ("api", "worker"):
+        security = pod(name)["securityContext"]
+        assert security["runAsNonRoot"] is True
+        assert {str(security[key]) for key in ("runAsUser", "runAsGroup", "fsGroup")} == {UID}
+
+
+def test_nothing_can_be_written_but_the_volume_and_what_is_temporary() -> None:
+    for name in ("api", "worker"):
+        container = pod(name)["containers"][0]
+        security = container["securityContext"]
+        assert security["readOnlyRootFilesystem"] is True
+        assert security["allowPrivilegeEscalation"] is False
+        assert security["capabilities"]["drop"] == ["ALL"]
+        mounted = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+        volumes = {volume["name"]: volume for volume in pod(name)["volumes"]}
+        assert mounted.keys() == {image_environment()["DATA_DIR"], "/tmp"}
+        assert "emptyDir" in volumes[mounted["/tmp"]]
+        assert volumes[mounted["/data"]]["persistentVolumeClaim"]["claimName"] == "snapasset-files"
+
+
+def test_the_data_folder_is_the_users_and_no_volume_is_declared() -> None:
+    [made] = [rest for rest in of_image("RUN") if "install --directory" in rest]
+    assert f"--mode=0700 --owner={UID} --group={UID} {image_environment()['DATA_DIR']}" in made
+    assert not of_image("VOLUME")
+
+
+def test_packages_are_installed_by_their_hashes_and_only_those_of_the_service() -> None:
+    everything = " ".join(rest for stage in dockerfile() for word, rest in stage if word in ("RUN", "COPY"))
+    assert re.findall(r"requirements/\w+\.\w+", everything) == ["requirements/runtime.txt"] * 3
+    [install] = re.findall(r"pip [^&]*install[^&]*", everything)
+    assert {"--require-hashes", "--only-binary=:all:"} <= set(install.split())
+
+
+def test_it_is_made_in_two_stages_of_one_base_whose_version_is_said() -> None:
+    first, *stages = dockerfile()
+    assert [stage[0].rest for stage in stages] == ["${PYTHON_IMAGE} AS build", "${PYTHON_IMAGE}"]
+    base = re.fullmatch(r"PYTHON_IMAGE=python:(\d+\.\d+)\.\d+-slim-\w+", first[0].rest)
+    assert base
+    assert SETUP["project"]["requires-python"] == f">={base[1]}"
+
+
+def test_python_is_started_itself_and_prints_at_once() -> None:
+    assert json.loads(of_image("CMD")[0]) == ["python", "-m", "server"]
+    assert not of_image("ENTRYPOINT")
+    assert image_environment()["PYTHONUNBUFFERED"] == "1"
+    assert pod("worker")["containers"][0]["command"] == ["python", "-m", "worker"]
+
+
+def test_what_changes_seldom_is_built_first() -> None:
+    sources = [source for source, _ in copied()]
+    assert sources[0] == "requirements/runtime.txt"
+    assert all(a != b for a, b in pairwise(sources))

@@ -1,0 +1,125 @@
+"""The container's health check: one good answer is enough, none is said in a sentence, and it never takes long."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from snapasset import healthcheck
+from tests.servers.free_port import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers with the status that its path names; 302 leads to a good answer."""
+
+    def do_GET(self) -> None:
+        self.send_response(int(self.path.strip("/")))
+        self.send_header("location", "/200")
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name is its base's
+        """Say nothing."""
+
+
+@pytest.fixture
+def url() -> Generator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@contextmanager
+def dripping() -> Generator[str]:
+    """A server that sends a byte now and then, and never an answer."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection = listener.accept()[0]
+            with connection:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+                while not over.wait(0.02):
+                    try:
+                        connection.sendall(b"x")
+                    except OSError:
+                        return
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/health/live"
+        over.set()
+        thread.join()
+
+
+@pytest.fixture
+def nowhere() -> str:
+    return f"http://127.0.0.1:{free_port()}/health/live"
+
+
+def test_a_good_answer_is_healthy_and_says_nothing(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert healthcheck.main([f"{url}/200"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("status", [204, 302, 404, 503])
+def test_any_other_answer_is_not(url: str, status: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert healthcheck.main([f"{url}/{status}"]) == 1
+    assert capsys.readouterr().err == f"unhealthy: {url}/{status} answers {status}\n"
+
+
+def test_one_good_answer_of_several_is_enough(url: str, nowhere: str) -> None:
+    assert healthcheck.main([nowhere, f"{url}/200"]) == 0
+    assert healthcheck.main([f"{url}/200", nowhere]) == 0
+
+
+def test_nobody_there_is_said_of_each(nowhere: str, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert healthcheck.main([nowhere, f"{url}/503"]) == 1
+    said = capsys.readouterr().err
+    assert f"{nowhere} gives no answer" in said
+    assert f"{url}/503 answers 503" in said
+    assert said.count("\n") == 1
+
+
+def test_an_answer_that_never_ends_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(healthcheck, "SECONDS", 0.2)  # each byte comes well within it
+    with dripping() as url:
+        assert healthcheck.main([url]) == 1
+    assert capsys.readouterr().err == "unhealthy: no answer within 0.2 s\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["https://127.0.0.1/"], ["127.0.0.1:8000"], ["http://"], ["http://a:b/"]])
+def test_what_is_no_such_address_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert healthcheck.main(arguments) == 1
+    assert capsys.readouterr().err
+
+
+def test_a_proxy_of_the_environment_is_not_asked(url: str, nowhere: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", nowhere)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert healthcheck.main([f"{url}/200"]) == 0
+
+
+def test_it_needs_no_package(url: str) -> None:
+    words = [sys.executable, "-S", "-m", "snapasset.healthcheck", f"{url}/200"]  # without site-packages
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=25)
+    assert (done.returncode, done.stderr) == (0, "")

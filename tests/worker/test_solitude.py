@@ -1,0 +1,135 @@
+"""Whoever may have killed its worker runs alone when it is its last chance, and harms nobody beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from snapasset.errors import WorkerLost, wire_error
+from snapasset.job import Job, Status
+from tests.contracts.record_backends import Do
+from tests.worker.engine import engine, kind, within
+from worker.processors.trial import Nothing
+from worker.solitude import Solitude, is_suspect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.worker.engine import Engine
+    from worker.context import JobContext
+
+LOST = json.dumps(wire_error(WorkerLost()))
+
+
+class Crowd:
+    """A processor that waits for its gate; who is in it now, and with whom each has ever been."""
+
+    def __init__(self) -> None:
+        self.gates: dict[str, asyncio.Event] = {}
+        self.inside: set[str] = set()
+        self.met: dict[str, set[str]] = {}
+        self._moved = asyncio.Event()
+
+    async def run(self, context: JobContext[Nothing]) -> Nothing:
+        me = context.job.id
+        self.inside.add(me)
+        for one in self.inside:
+            self.met.setdefault(one, set()).update(self.inside - {one})
+        self._moved.set()
+        await self.gates.setdefault(me, asyncio.Event()).wait()
+        self.inside.discard(me)
+        self._moved.set()
+        return Nothing()
+
+    async def becomes(self, *inside: str) -> None:
+        async with asyncio.timeout(10):
+            while self.inside != set(inside):
+                self._moved.clear()
+                await self._moved.wait()
+
+    def let_out(self, job_id: str) -> None:
+        self.gates.setdefault(job_id, asyncio.Event()).set()
+
+
+async def make_suspect(e: Engine, job_id: str) -> None:
+    """As if two of its three attempts had been lost with their workers."""
+    await e.record.write(Do("UPDATE jobs SET attempt = 2, error = $1 WHERE id = $2", (LOST, job_id)))
+
+
+def test_who_is_one() -> None:
+    job = Job("j", "k", "q", "o", Status.ACTIVE, 0, "{}", None, LOST, None, 1, 3, 3, 5, 0, 6, None, 0.0, 0, "w", 0, None, 0, None, 0)  # fmt: skip
+    assert is_suspect(job)
+    assert not is_suspect(job._replace(attempt=2)), "it has another chance"
+    assert not is_suspect(job._replace(attempts=1, attempt=1)), "it was never lost"
+    assert not is_suspect(job._replace(error=None))
+    assert not is_suspect(job._replace(error=json.dumps({"code": "provider_timeout"})))
+
+
+async def test_it_waits_until_the_others_have_ended_and_nothing_is_claimed_beside_it(tmp_path: Path) -> None:
+    crowd = Crowd()
+    async with engine(tmp_path, kind(crowd.run), workers=0, job_max_concurrency=3) as e:
+        first = await e.put()
+        await e.start()
+        await e.upkeep()
+        await crowd.becomes(first)
+        suspect = await e.put()
+        await make_suspect(e, suspect)
+        await e.upkeep()
+        async with asyncio.timeout(10):
+            while (await e.job(suspect)).status != Status.ACTIVE:
+                await asyncio.sleep(0.01)
+        later = await e.put()
+        await e.upkeep()
+        assert (await e.job(later)).status == Status.WAITING
+        crowd.let_out(first)
+        await crowd.becomes(suspect)
+        await e.upkeep()
+        assert (await e.job(later)).status == Status.WAITING
+        crowd.let_out(suspect)
+        await crowd.becomes(later)
+        crowd.let_out(later)
+        for job_id in (first, suspect, later):
+            assert (await e.final(job_id))["status"] == "completed"
+    assert crowd.met[suspect] == set()
+
+
+async def test_of_two_one_goes_back_uncounted_and_comes_later(tmp_path: Path) -> None:
+    crowd = Crowd()
+    async with engine(tmp_path, kind(crowd.run), workers=0, job_max_concurrency=2) as e:
+        both = [await e.put(), await e.put()]
+        for job_id in both:
+            await make_suspect(e, job_id)
+        await e.start()
+        await e.upkeep()
+        async with asyncio.timeout(10):
+            while not crowd.inside:
+                await asyncio.sleep(0.01)
+        (inside,) = crowd.inside
+        (outside,) = set(both) - {inside}
+        crowd.let_out(inside)
+        await e.final(inside)
+        await e.upkeep()
+        await crowd.becomes(outside)
+        assert (await e.job(outside)).attempt == 3
+        crowd.let_out(outside)
+        assert (await e.final(outside))["status"] == "completed"
+    assert crowd.met == {job_id: set() for job_id in both}
+
+
+async def test_one_that_is_stopped_while_it_waits_leaves_the_way_free() -> None:
+    solitude = Solitude()
+    solitude.enter()
+    solitude.enter()
+    waiting = asyncio.create_task(solitude.alone())
+    await asyncio.sleep(0)
+    assert solitude.wanted
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert not solitude.wanted
+    solitude.leave()
+    assert await within(solitude.alone())
+    solitude.free()
