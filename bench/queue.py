@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import signal
 import statistics
+import sys
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 JOBS = 10_000
 ROUNDS = 3
+_ROUNDS_SECONDS = 90.0
+"""No further round begins after so long: on a busy machine too all of it should end within six minutes."""
 CONCURRENCIES = (10, 50)
 FEW, WAITING = 100, 100_000
 LIGHT_PER_SECOND = 50
@@ -56,6 +60,7 @@ class Bench(NamedTuple):
 def run() -> None:
     """Print the figures of jobs through Redis. Without a server for one of the two that are needed, it ends with the reason."""
     logging.getLogger("snapasset").setLevel(logging.ERROR)  # that Redis is away is what is measured
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # no server or worker is left behind
     with ExitStack() as stack:
         bench = _bench(stack)
         print(f"\n{'; '.join(sorted(SAID))}")
@@ -94,7 +99,9 @@ def _as_it_is(system: System) -> Generator[System]:
 
 def _speed(bench: Bench) -> None:
     found: dict[tuple[str, int], list[float]] = {}
-    for _ in range(ROUNDS):
+    begun, done = time.monotonic(), 0
+    while done < ROUNDS and time.monotonic() - begun < _ROUNDS_SECONDS:
+        done += 1
         for concurrency in CONCURRENCIES:
             for name in bench.open:
                 with bench.system(name) as system:
@@ -109,7 +116,7 @@ def _speed(bench: Bench) -> None:
         )
 
     table(
-        f"queue: {JOBS:,} no-op jobs put in beforehand, one worker process, medians of {ROUNDS} rounds",
+        f"queue: {JOBS:,} no-op jobs put in beforehand, one worker process, medians of {done} rounds",
         [
             Figure(
                 f"ours on {name}, {concurrency} at a time",

@@ -31,9 +31,13 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments:
         return _complain(_USAGE)
     complaints: SimpleQueue[str | None] = SimpleQueue()
+
+    def report(url: str) -> None:
+        complaints.put(ask(url))
+
     for url in arguments:
         # A daemon, so that an answer that never ends does not keep the process.
-        threading.Thread(target=lambda url=url: complaints.put(ask(url)), daemon=True).start()
+        threading.Thread(target=report, args=(url,), daemon=True).start()
     until = time.monotonic() + SECONDS
     heard: list[str] = []
     while len(heard) < len(arguments):

@@ -146,7 +146,7 @@ class Switch:
                     kwargs={"job_id": job_id, "kind": kind, "record_id": self._record_id},
                 )
         except Exception as error:  # noqa: BLE001  SAQ's, Redis's or the system's: nobody waits for a ring
-            self._failed("a ring was not taken", error, {"queue": queue, "jobId": job_id})
+            self._failed(target, "a ring was not taken", error, {"queue": queue, "jobId": job_id})
             return False
         return ring is not None
 
@@ -159,7 +159,7 @@ class Switch:
             async with asyncio.timeout(self._settings.ring_seconds):
                 return await target.count("queued")
         except Exception as error:  # noqa: BLE001  as above
-            self._failed("rings could not be counted", error, {"queue": queue})
+            self._failed(target, "rings could not be counted", error, {"queue": queue})
             return None
 
     def _target(self, queue: str) -> Queue | None:
@@ -168,11 +168,12 @@ class Switch:
             return self.queues.get(queue)
         return None if self._doubt.is_set() else self._rings.get(queue)
 
-    def _failed(self, what: str, error: Exception, extra: dict[str, str]) -> None:
-        if self.mode == "memory":
+    def _failed(self, target: Queue, what: str, error: Exception, extra: dict[str, str]) -> None:
+        if isinstance(target, MemoryQueue):
             log.error(what, exc_info=error, extra=extra)
-        else:
-            log.debug(what, exc_info=error, extra=extra)
+            return
+        log.debug(what, exc_info=error, extra=extra)
+        if self.mode == "redis":  # else it was on its way when the mode changed
             self._doubt.set()
 
     # --- Redis

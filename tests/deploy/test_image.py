@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tomllib
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,6 +31,7 @@ from tests.flows.process import Server, environment
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
 UID = "10001"
 SETUP = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -59,7 +59,7 @@ def server(app: Path, tmp_path: Path) -> Generator[Server]:
     log = tmp_path / "log"
     words = json.loads(of_image("CMD")[0])
     assert words[0] == "python"
-    given = environment(data_dir=tmp_path / "data", pythonunbuffered=1)
+    given = environment(data_dir=tmp_path / "data", pythondontwritebytecode=1)
     with log.open("wb") as stream:
         process = subprocess.Popen([sys.executable, *words[1:]], cwd=app, env=given, stdout=stream, stderr=stream)
     try:
@@ -76,7 +76,11 @@ def healthcheck(app: Path, **ports: int) -> tuple[int, str]:
     names.mkdir(exist_ok=True)
     (names / "python").unlink(missing_ok=True)
     (names / "python").symlink_to(sys.executable)
-    given = {"PATH": f"{names}:{os.defpath}", **{name: str(port) for name, port in ports.items()}}
+    given = {
+        "PATH": f"{names}:{os.defpath}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **{name: str(port) for name, port in ports.items()},
+    }
     done = subprocess.run(["/bin/sh", "-c", command], cwd=app, env=given, capture_output=True, text=True, check=False)
     return done.returncode, done.stderr
 

@@ -23,7 +23,7 @@ def query() -> str:
 
 async def counted(url: str) -> int:
     """What the query answers to somebody who knows nothing of our schema's name or settings."""
-    connection = await asyncpg.connect(url)
+    connection = await asyncpg.connect(url, server_settings={"search_path": "pg_catalog"})
     try:
         answer = await connection.fetchval(query())
     finally:

@@ -78,7 +78,8 @@ def test_probes_tell_life_from_readiness(name: str) -> None:
 def test_compose_starts_what_others_need_first() -> None:
     services = compose()["services"]
     for name in DEPLOYMENTS:
-        assert services[name]["depends_on"] == dict.fromkeys(("redis", "postgres"), {"condition": "service_healthy"})
+        healthy = {"condition": "service_healthy"}
+        assert services[name]["depends_on"] == {"redis": healthy, "postgres": healthy}
     assert all(services[name]["healthcheck"]["test"] for name in ("redis", "postgres"))
 
 

@@ -26,7 +26,7 @@ IDLE_SECONDS: Final = 4.0
 LONG: Final = {"steps": 100, "seconds": 1.0, "paid": False}
 
 
-@pytest.mark.parametrize("harm", [pytest.param(name, marks=pytest.mark.fault(seconds=30)) for name in HARMS])
+@pytest.mark.parametrize("harm", [pytest.param(name, marks=pytest.mark.fault(seconds=17)) for name in HARMS])
 async def test_jobs_and_streams_go_on_without_it_and_with_it_again(tmp_path: Path, harm: str) -> None:
     begin, end = HARMS[harm]
     async with clustering(tmp_path, job_max_concurrency=4) as cluster:

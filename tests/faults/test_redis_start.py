@@ -30,7 +30,7 @@ REFUSED_SECONDS: Final = 5.0
 UNUSABLE: Final = 2
 
 
-@pytest.mark.fault(seconds=20)
+@pytest.mark.fault(seconds=10)
 async def test_absent_at_the_start_and_there_later(tmp_path: Path) -> None:
     async with clustering(tmp_path, serving=lambda redis: redis.kill()) as cluster:
         await cluster.started(apis=1, workers=1)
@@ -71,7 +71,7 @@ CASES: Final = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, marks=pytest.mark.fault(seconds=10)) for case in CASES])
+@pytest.mark.parametrize("case", [pytest.param(case, marks=pytest.mark.fault(seconds=8)) for case in CASES])
 async def test_a_redis_that_cannot_be_used_is_said_once_and_done_without(tmp_path: Path, case: str) -> None:
     def locked(redis: RedisServer) -> None:
         redis.change_password("another-one")
@@ -97,7 +97,7 @@ async def test_a_redis_that_cannot_be_used_is_said_once_and_done_without(tmp_pat
         assert SECRET not in str(health)
 
 
-@pytest.mark.fault(seconds=15)
+@pytest.mark.fault(seconds=6)
 async def test_with_the_right_certificate_it_is_used(tmp_path: Path) -> None:
     pem = await asyncio.to_thread(certificate, tmp_path, "IP:127.0.0.1")
     async with clustering(tmp_path, certificate=pem) as cluster:
@@ -108,7 +108,7 @@ async def test_with_the_right_certificate_it_is_used(tmp_path: Path) -> None:
         assert warnings_of_redis(cluster) == [0, 0]
 
 
-@pytest.mark.fault(seconds=15)
+@pytest.mark.fault(seconds=6)
 @pytest.mark.parametrize("module", [SERVE, WORK])
 async def test_whoever_has_another_record_is_refused(tmp_path: Path, module: str) -> None:
     async with clustering(tmp_path) as cluster:

@@ -29,7 +29,7 @@ READERS: Final = 4
 """For each of five jobs: twenty streams."""
 
 
-@pytest.mark.fault(seconds=15)
+@pytest.mark.fault(seconds=8)
 @pytest.mark.parametrize("mode", ["redis", "memory"])
 async def test_sigterm_to_a_worker_with_five_jobs_and_twenty_streams(tmp_path: Path, mode: str) -> None:
     async with clustering(tmp_path, job_max_concurrency=5, drain_seconds=2) as cluster:
@@ -44,7 +44,7 @@ async def test_sigterm_to_a_worker_with_five_jobs_and_twenty_streams(tmp_path: P
         await cancel(alice, long)
 
 
-@pytest.mark.fault(seconds=15)
+@pytest.mark.fault(seconds=8)
 async def test_sigterm_to_an_api_with_five_jobs_and_twenty_streams(tmp_path: Path) -> None:
     async with clustering(tmp_path, job_max_concurrency=5, drain_seconds=2) as cluster:
         (first, second), _ = await cluster.started(apis=2)
@@ -61,7 +61,7 @@ async def test_sigterm_to_an_api_with_five_jobs_and_twenty_streams(tmp_path: Pat
         await cancel(alice, long)
 
 
-@pytest.mark.fault(seconds=15)
+@pytest.mark.fault(seconds=8)
 async def test_sigterm_to_an_api_that_runs_jobs_in_the_fallback(tmp_path: Path) -> None:
     async with clustering(tmp_path, job_max_concurrency=5, drain_seconds=2) as cluster:
         (first,), _ = await cluster.started(workers=0)
@@ -77,7 +77,7 @@ async def test_sigterm_to_an_api_that_runs_jobs_in_the_fallback(tmp_path: Path) 
         await cancel(alice, long)
 
 
-@pytest.mark.fault(seconds=15)
+@pytest.mark.fault(seconds=8)
 async def test_a_second_sigterm_ends_a_worker_at_once(tmp_path: Path) -> None:
     async with clustering(tmp_path, job_max_concurrency=5, drain_seconds=20) as cluster:
         _, (worker,) = await cluster.started()
@@ -91,7 +91,7 @@ async def test_a_second_sigterm_ends_a_worker_at_once(tmp_path: Path) -> None:
         await goes_on_elsewhere(cluster, alice, long)
 
 
-@pytest.mark.fault(seconds=20)
+@pytest.mark.fault(seconds=11)
 async def test_sigkill_three_seconds_after_sigterm(tmp_path: Path) -> None:
     async with clustering(tmp_path, job_max_concurrency=5, drain_seconds=20) as cluster:
         _, (worker,) = await cluster.started()
@@ -105,7 +105,7 @@ async def test_sigkill_three_seconds_after_sigterm(tmp_path: Path) -> None:
         await goes_on_elsewhere(cluster, alice, long)
 
 
-@pytest.mark.fault(seconds=15)
+@pytest.mark.fault(seconds=8)
 async def test_what_is_submitted_while_a_worker_drains_waits_for_another(tmp_path: Path) -> None:
     async with clustering(tmp_path, job_max_concurrency=5, drain_seconds=20) as cluster:
         _, (worker,) = await cluster.started()

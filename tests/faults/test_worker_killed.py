@@ -24,13 +24,18 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(200)
 
-RECORDS: Final = ["postgres", "sqlite"]
 PLATFORMS: Final = ["instagram-post", "open-graph"]
 STEPS: Final = ["generate", "decode", "thumbnail", "render:instagram-post", "render:open-graph"]
 
 
-@pytest.mark.fault(seconds=25)
-@pytest.mark.parametrize("record", RECORDS)
+def by_record(**seconds: float) -> pytest.MarkDecorator:
+    """Once over each record, with what that takes: only on one host is the death of a process known at once."""
+    return pytest.mark.parametrize(
+        "record", [pytest.param(name, marks=pytest.mark.fault(seconds=took)) for name, took in seconds.items()]
+    )
+
+
+@by_record(postgres=20, sqlite=4)
 async def test_in_each_step_of_a_walk(tmp_path: Path, record: Literal["postgres", "sqlite"]) -> None:
     # With the lease and the beat of the product: it says how soon a dead worker's jobs run elsewhere.
     async with clustering(tmp_path, record=record, beat_seconds=5, lease_seconds=15, job_max_concurrency=3) as cluster:
@@ -50,7 +55,7 @@ async def test_in_each_step_of_a_walk(tmp_path: Path, record: Literal["postgres"
             assert attempts == [1] * (step - 1) + [2] * (4 - step)
 
 
-@pytest.mark.fault(seconds=20)
+@pytest.mark.fault(seconds=11)
 async def test_in_each_step_of_a_picture(tmp_path: Path) -> None:
     async with clustering(tmp_path, record="sqlite") as cluster:
         _, (worker,) = await cluster.started()
@@ -72,8 +77,7 @@ async def test_in_each_step_of_a_picture(tmp_path: Path) -> None:
                 assert (answer.status_code, len(answer.content)) == (200, picture["size"])
 
 
-@pytest.mark.fault(seconds=20)
-@pytest.mark.parametrize("record", RECORDS)
+@by_record(postgres=22, sqlite=10)
 async def test_in_a_paid_step_once_and_again(tmp_path: Path, record: Literal["postgres", "sqlite"]) -> None:
     async with clustering(tmp_path, record=record) as cluster:
         _, (worker,) = await cluster.started()
@@ -97,7 +101,7 @@ async def test_in_a_paid_step_once_and_again(tmp_path: Path, record: Literal["po
 
 @pytest.mark.parametrize(
     "seconds",
-    [pytest.param(9, marks=pytest.mark.fault(seconds=25)), pytest.param(90, marks=pytest.mark.fault(seconds=110))],
+    [pytest.param(9, marks=pytest.mark.fault(seconds=13)), pytest.param(90, marks=pytest.mark.fault(seconds=95))],
 )
 async def test_one_that_stood_still_is_overtaken_and_works_on(tmp_path: Path, seconds: int) -> None:
     async with clustering(tmp_path) as cluster:
@@ -126,7 +130,7 @@ async def test_one_that_stood_still_is_overtaken_and_works_on(tmp_path: Path, se
         assert {line["pid"] for line in cluster.ledger.lines(BEGUN) if line["job"] in again} == {still.pid}
 
 
-@pytest.mark.fault(seconds=20)
+@pytest.mark.fault(seconds=9)
 async def test_what_one_that_stood_still_has_paid_for_is_kept(tmp_path: Path) -> None:
     async with clustering(tmp_path) as cluster:
         _, (still,) = await cluster.started()
@@ -142,8 +146,7 @@ async def test_what_one_that_stood_still_has_paid_for_is_kept(tmp_path: Path) ->
         assert await charged(cluster, job_id, 1)
 
 
-@pytest.mark.fault(seconds=30)
-@pytest.mark.parametrize("record", RECORDS)
+@by_record(postgres=23, sqlite=11)
 async def test_a_job_that_kills_its_worker_each_time_fails_and_the_others_complete(
     tmp_path: Path, record: Literal["postgres", "sqlite"]
 ) -> None:
@@ -165,8 +168,7 @@ async def test_a_job_that_kills_its_worker_each_time_fails_and_the_others_comple
         assert {job["status"] for job in await alice.each(others)} == {"completed"}
 
 
-@pytest.mark.fault(seconds=25)
-@pytest.mark.parametrize("record", RECORDS)
+@by_record(postgres=12, sqlite=5)
 async def test_an_api_that_dies_in_the_fallback_leaves_its_jobs_to_others(
     tmp_path: Path, record: Literal["postgres", "sqlite"]
 ) -> None:
@@ -177,7 +179,7 @@ async def test_an_api_that_dies_in_the_fallback_leaves_its_jobs_to_others(
             await watch.tells("memory", "down", TELLS)
         alice, bob = cluster.person(first), cluster.person(second)
         # More at once than one of them has room for: so both are at it.
-        job_ids = await alice.many(4, "walk", {"steps": 2, "seconds": 0.2, "mishap": "hang", "mishapAt": 2})
+        job_ids = await alice.many(4, "walk", {"steps": 1000, "seconds": 0.1})
         cluster.follow(alice, *job_ids)
         bob.headers = alice.headers
         for job_id in job_ids:
@@ -186,11 +188,10 @@ async def test_an_api_that_dies_in_the_fallback_leaves_its_jobs_to_others(
         assert len(held) == len(job_ids) // 2, "one of them holds more than it has room for"
         first.kill()
         for job_id in set(job_ids) - held:
-            await bob.act(job_id, "cancel", 202)  # else it would hang for ever, and leave no room
+            await bob.act(job_id, "cancel", 202)  # to make room
         await within(TAKES_OVER, lambda: are_again(bob, held, 2), "its jobs run elsewhere")
-        await all_ended(cluster)
-        for job in await bob.each(job_ids):
-            assert job["status"] == ("completed" if job["jobId"] in held else "cancelled")
+        for job_id in held:
+            await bob.act(job_id, "cancel", 202)
 
 
 async def is_in(alice: Caller, job_id: str, step: str) -> None:

@@ -23,7 +23,7 @@ IGNORED: Final = "a processor ignores that it is cancelled"
 BLOCKED_SECONDS: Final = 9.0
 
 
-@pytest.mark.fault(seconds=20)
+@pytest.mark.fault(seconds=13)
 async def test_a_blocked_event_loop_is_overtaken(tmp_path: Path) -> None:
     async with clustering(tmp_path) as cluster:
         _, (blocked,) = await cluster.started()
@@ -50,7 +50,7 @@ async def test_a_blocked_event_loop_is_overtaken(tmp_path: Path) -> None:
         assert_ran_once(cluster, others)
 
 
-@pytest.mark.parametrize("how", [pytest.param(how, marks=pytest.mark.fault(seconds=20)) for how in ("hang", "ignore-cancel", "give-way", "exit", "raise")])  # fmt: skip
+@pytest.mark.parametrize("how", [pytest.param(how, marks=pytest.mark.fault(seconds=8)) for how in ("hang", "ignore-cancel", "give-way", "exit", "raise")])  # fmt: skip
 async def test_a_handler_with_bad_code_costs_an_attempt_and_nobody_else(tmp_path: Path, how: str) -> None:
     async with clustering(tmp_path, job_max_concurrency=2) as cluster:
         _, (worker,) = await cluster.started()
@@ -77,7 +77,7 @@ async def test_a_handler_with_bad_code_costs_an_attempt_and_nobody_else(tmp_path
         assert time.monotonic() - began < SLACK * HEALS
 
 
-@pytest.mark.fault(seconds=15)
+@pytest.mark.fault(seconds=5)
 async def test_a_kind_of_a_newer_version_waits_and_is_seen(tmp_path: Path) -> None:
     async with clustering(tmp_path) as cluster:
         await cluster.started(workers=0)
@@ -99,7 +99,7 @@ async def test_a_kind_of_a_newer_version_waits_and_is_seen(tmp_path: Path) -> No
         await alice.has(new, "completed")
 
 
-@pytest.mark.fault(seconds=15)
+@pytest.mark.fault(seconds=12)
 async def test_a_worker_without_redis_beside_those_that_have_it(tmp_path: Path) -> None:
     async with clustering(tmp_path, job_max_concurrency=2) as cluster:
         _, (modern,) = await cluster.started()

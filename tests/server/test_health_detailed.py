@@ -78,12 +78,16 @@ async def test_every_worker_is_told_with_what_it_runs(service: Service) -> None:
     assert (second["id"], second["role"], second["queues"], second["running"]) == ("the-api", "api", ["noop"], [])
 
 
-async def test_a_silent_worker_is_still_told_of(tmp_path: Path) -> None:
-    async with opened(settings_for(tmp_path, lease_seconds=0.2, beat_seconds=0.1)) as service:
-        await service.beat()
+async def test_a_silent_worker_is_still_told_of_beside_one_that_lives(tmp_path: Path) -> None:
+    async with opened(settings_for(tmp_path, lease_seconds=0.5, beat_seconds=0.1)) as service:
+        await service.beat(worker_id="silent")
         until = time.monotonic() + 10
-        while (await _details(service))["workers"][0]["alive"]:
+        alive = {"silent": True}
+        while alive["silent"]:
             assert time.monotonic() < until
+            await service.beat(worker_id="lively")
+            alive = {worker["id"]: worker["alive"] for worker in (await _details(service))["workers"]}
+        assert alive == {"silent": False, "lively": True}
 
 
 async def test_queues_are_told_with_limits_rings_and_age(service: Service) -> None:

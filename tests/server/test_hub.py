@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import aclosing
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -14,6 +13,7 @@ from server.hub import INBOX, PAGE, Hub
 from snapasset.event import Event, Tick, tick
 from snapasset.feed.memory import MemoryFeed
 from snapasset.records.steps import StartStep
+from snapasset.switch import Switch
 from tests.server.breakable import Breakable
 from tests.server.service import opened, settings_for, wait_until
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from snapasset.event import News
     from snapasset.job import Job
     from snapasset.settings import Settings
-    from snapasset.switch import Switch
     from tests.server.service import Service
 
 
@@ -52,7 +51,13 @@ def feed(service: Service) -> UnreliableFeed:
 
 def hub_of(service: Service, feed: MemoryFeed, **changes: float) -> Hub:
     settings: Settings = service.state["settings"].model_copy(update=changes)
-    return Hub(service.state["database"], cast("Switch", SimpleNamespace(feed=feed)), settings)
+    return Hub(service.state["database"], switch_with(feed, settings), settings)
+
+
+def switch_with(feed: MemoryFeed, settings: Settings) -> Switch:
+    switch = Switch((), settings, ring_timeout=60)
+    switch.feed = feed
+    return switch
 
 
 async def read_on(hub: Hub, job_id: str, after: int = 0) -> list[News]:
@@ -137,6 +142,25 @@ async def test_a_lost_last_event_is_found_by_the_sweep(service: Service, feed: U
     await service.complete(job)
     async with asyncio.timeout(5):
         assert seqs(await reader) == [1, 2, 3]
+
+
+async def test_when_redis_goes_away_readers_do_not_wait_for_the_slow_sweep(
+    service: Service, feed: UnreliableFeed
+) -> None:
+    job = await begun(service)
+    settings = service.state["settings"].model_copy(update={"sweep_seconds": 0.05, "sweep_redis_seconds": 1000.0})
+    switch = switch_with(feed, settings)
+    switch.mode = "redis"
+    hub = Hub(service.state["database"], switch, settings)
+    feed.fate = lambda _news: []
+    reader = asyncio.create_task(read_on(hub, job.id, 2))
+    await wait_until(lambda: feed.receivers == 1)
+    await service.complete(job)
+    await asyncio.sleep(0.2)
+    assert not reader.done(), "with Redis in use it looks into the record seldom"
+    switch._change("memory")
+    async with asyncio.timeout(5):
+        assert seqs(await reader) == [3]
 
 
 async def test_a_slow_reader_costs_little_and_misses_no_event(service: Service, feed: UnreliableFeed) -> None:

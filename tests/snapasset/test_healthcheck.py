@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,28 +21,29 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Answers with the status that its path names; 302 leads to a good answer."""
-
-    def do_GET(self) -> None:
-        self.send_response(int(self.path.strip("/")))
-        self.send_header("location", "/200")
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name is its base's
-        """Say nothing."""
-
-
 @pytest.fixture
 def url() -> Generator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    """A server that answers with the status that the path names; 302 leads to a good answer."""
+
+    def answer(listener: socket.socket) -> None:
+        while True:
+            try:
+                connection = listener.accept()[0]
+            except OSError:  # the test is over
+                return
+            with connection, connection.makefile("rb") as asked:
+                status = asked.readline().split()[1].strip(b"/")
+                while asked.readline().strip():
+                    pass
+                lines = b"HTTP/1.1 %s Said\r\nlocation: /200\r\ncontent-length: 0\r\n\r\n" % status
+                connection.sendall(lines)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
 @contextmanager
