@@ -105,7 +105,7 @@ async def _look_into_record(state: State) -> Known | None:
 async def _live_workers(state: State) -> list[WorkerSeen]:
     """Those whose word is fresh, without those that are known to have died since."""
     database = state["database"]
-    workers = await database.read(LiveWorkers(round(state["settings"].lease_seconds * 1000)))
+    workers = await database.read(LiveWorkers(state["settings"].gone_ms))
     if workers and isinstance(database, Liveness):
         dead = await asyncio.to_thread(database.dead, [worker.id for worker in workers])
         return [worker for worker in workers if worker.id not in dead]

@@ -84,6 +84,11 @@ class Settings(BaseSettings):
     retry_max_seconds: float = Field(default=300.0, ge=0, description="Longest pause between attempts.")
     beat_seconds: float = Field(default=5.0, gt=0, description="How often a running job says that it is alive.")
     lease_seconds: float = Field(default=15.0, gt=0, description="Silence after which a running job is taken over.")
+    presence_seconds: float = Field(
+        default=1.0,
+        gt=0,
+        description="How often a process that runs jobs says that it is there; after three times it counts as gone.",
+    )
     reconcile_seconds: float = Field(
         default=1.0, gt=0, description="How often each process looks for what time has caused."
     )
@@ -171,6 +176,11 @@ class Settings(BaseSettings):
         if url is not None and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("must begin with postgresql:// or postgres://")
         return url
+
+    @property
+    def gone_ms(self) -> int:
+        """After so much silence a process that runs jobs counts as gone; its jobs have leases of their own."""
+        return round(3000 * self.presence_seconds)
 
     @property
     def loopback(self) -> bool:

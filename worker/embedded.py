@@ -56,8 +56,8 @@ class Embedded:
 
     async def _served(self) -> set[str]:
         """The queues that worker processes serve."""
-        lease_ms = round(self._settings.lease_seconds * 1000)
-        workers = {one.id: one for one in await self._database.read(LiveWorkers(lease_ms)) if one.role == "worker"}
+        seen = await self._database.read(LiveWorkers(self._settings.gone_ms))
+        workers = {one.id: one for one in seen if one.role == "worker"}
         if workers and isinstance(self._database, Liveness):
             for dead in await asyncio.to_thread(self._database.dead, set(workers)):
                 del workers[dead]

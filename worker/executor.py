@@ -78,7 +78,7 @@ class Executor:
         self._idle = asyncio.Event()
         self._idle.set()
         self._worker = worker
-        self._heart = Heart(database, lambda: self._worker, lambda: self._attempts, settings.beat_seconds)
+        self._heart = Heart(database, lambda: self._worker, lambda: self._attempts, settings)
 
     @property
     def stuck(self) -> int:

@@ -1,4 +1,4 @@
-"""Tells the record, every few seconds, that this process lives and which jobs it still works on."""
+"""Tells the record that this process is there, each second, and every few seconds which jobs it still works on."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from snapasset.records.claims import Beat
 from snapasset.records.workers import Dismiss, WorkerBeat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection
 
     from snapasset.database import Database
     from snapasset.records.workers import WorkerRow
+    from snapasset.settings import Settings
     from worker.attempt import Attempt
 
 log = logging.getLogger(__name__)
@@ -30,26 +31,29 @@ class Heart:
         database: Database,
         sign: Callable[[], WorkerRow],
         attempts: Callable[[], Collection[Attempt]],
-        beat_seconds: float,
+        settings: Settings,
     ) -> None:
         """`sign`: what this process says of itself now."""
         self._database = database
         self._sign = sign
         self._attempts = attempts
-        self._beat_seconds = beat_seconds
-        self._beating: asyncio.Task[None] | None = None
+        self._settings = settings
+        self._beating: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Make this process known, and begin."""
         if isinstance(self._database, Liveness):
             await asyncio.to_thread(self._database.hold, self._sign().id)
         await self.tell()
-        self._beating = asyncio.create_task(self._beat_on(), name="heart")
+        self._beating = [
+            asyncio.create_task(self._again(self.tell, self._settings.presence_seconds), name="presence"),
+            asyncio.create_task(self._again(self._beat_all, self._settings.beat_seconds), name="heart"),
+        ]
 
     async def stop(self) -> None:
-        if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.gather(self._beating, return_exceptions=True)
+        for task in self._beating:
+            task.cancel()
+        await asyncio.gather(*self._beating, return_exceptions=True)
 
     async def dismiss(self) -> None:
         """Have this process forgotten: it has nothing in hand any more."""
@@ -65,16 +69,19 @@ class Heart:
 
     @property
     def beats(self) -> bool:
-        """Whether the task of the heart still runs."""
-        return self._beating is not None and not self._beating.done()
+        """Whether the tasks of the heart still run."""
+        return bool(self._beating) and not any(task.done() for task in self._beating)
 
-    async def _beat_on(self) -> None:
+    async def _again(self, act: Callable[[], Awaitable[None]], seconds: float) -> None:
         while True:
-            await asyncio.sleep(self._beat_seconds)
+            await asyncio.sleep(seconds)
             try:
-                await asyncio.gather(self.tell(), *(self._beat(attempt) for attempt in self._attempts()))
+                await act()
             except Exception:
                 log.exception("a beat went wrong")
+
+    async def _beat_all(self) -> None:
+        await asyncio.gather(*(self._beat(attempt) for attempt in self._attempts()))
 
     async def _beat(self, attempt: Attempt) -> None:
         job, context = attempt.job, attempt.context

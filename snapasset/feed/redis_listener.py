@@ -136,7 +136,8 @@ class Listener:
         self._connection = None
         self._heard.clear()
         for confirmed in self._asked.values():
-            confirmed.cancel()
+            if not confirmed.done():
+                confirmed.set_result(None)  # cancelled, it would cancel those who wait: streams and jobs
         self._asked.clear()
 
     def _tell(self, words: str) -> None:

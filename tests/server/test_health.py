@@ -134,7 +134,7 @@ async def test_a_paused_queue_is_shown_and_needs_nobody(service: Service) -> Non
 
 
 async def test_a_worker_that_has_fallen_silent_counts_no_more(tmp_path: Path) -> None:
-    async with opened(settings_for(tmp_path, lease_seconds=0.2, beat_seconds=0.1)) as service:
+    async with opened(settings_for(tmp_path, presence_seconds=0.1)) as service:
         await service.submit("walk", {"steps": 1})
         await service.beat()
         until = time.monotonic() + 10

@@ -79,7 +79,7 @@ async def test_every_worker_is_told_with_what_it_runs(service: Service) -> None:
 
 
 async def test_a_silent_worker_is_still_told_of_beside_one_that_lives(tmp_path: Path) -> None:
-    async with opened(settings_for(tmp_path, lease_seconds=0.5, beat_seconds=0.1)) as service:
+    async with opened(settings_for(tmp_path, presence_seconds=0.2)) as service:
         await service.beat(worker_id="silent")
         until = time.monotonic() + 10
         alive = {"silent": True}
