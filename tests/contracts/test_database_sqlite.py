@@ -288,4 +288,8 @@ async def test_closing_leaves_one_file_whichever_connection_goes_last(tmp_path: 
         await database.open()
         await asyncio.gather(database.write(Nothing()), database.read(Look("SELECT 1")))
         await database.close()
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(f"{n}.db" for n in range(20))
+    assert files_in(tmp_path) == {f"{number}.db" for number in range(20)}
+
+
+def files_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.is_file()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -128,6 +129,34 @@ async def test_a_connection_that_is_dead_is_noticed_and_replaced(
         await heard(receiver, 1, 2)
         system.record.commit(there, event("a", 3))
         await heard(receiver, 1, 2, 3)
+        await here.close()
+
+
+async def test_whoever_subscribes_just_as_the_connection_is_lost_is_not_cancelled(
+    system: System, server: RedisServer
+) -> None:
+    async with proxied(server.port) as proxy:
+        here = RedisFeed(RedisAddress("127.0.0.1", proxy.port), system.id, system.record.events_after)
+        await here.open()
+        first, receiver = Receiver(), Receiver()
+
+        async def connected() -> bool:
+            return here._listener._connection is not None  # pyright: ignore[reportPrivateUsage]
+
+        await wait_until(connected, HEAL_SECONDS)
+        await here.subscribe("b", first)
+        proxy.swallow_answers()
+        coming = asyncio.create_task(here.subscribe("a", receiver))
+
+        async def asked() -> bool:
+            return bool(here._listener._asked)  # pyright: ignore[reportPrivateUsage]
+
+        await wait_until(asked, HEAL_SECONDS)
+        proxy.reset()
+        proxy.let_through()
+        await coming
+        system.record.commit(None, event("a", 1))
+        await heard(receiver, 1)
         await here.close()
 
 

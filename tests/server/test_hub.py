@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from snapasset.event import News
     from snapasset.job import Job
     from snapasset.settings import Settings
+    from snapasset.switch import Mode
     from tests.server.service import Service
 
 
@@ -54,8 +55,15 @@ def hub_of(service: Service, feed: MemoryFeed, **changes: float) -> Hub:
     return Hub(service.state["database"], switch_with(feed, settings), settings)
 
 
-def switch_with(feed: MemoryFeed, settings: Settings) -> Switch:
-    switch = Switch((), settings, ring_timeout=60)
+class TurnedSwitch(Switch):
+    """One that a test turns."""
+
+    def turn(self, mode: Mode) -> None:
+        self._change(mode)
+
+
+def switch_with(feed: MemoryFeed, settings: Settings) -> TurnedSwitch:
+    switch = TurnedSwitch((), settings, ring_timeout=60)
     switch.feed = feed
     return switch
 
@@ -158,7 +166,7 @@ async def test_when_redis_goes_away_readers_do_not_wait_for_the_slow_sweep(
     await service.complete(job)
     await asyncio.sleep(0.2)
     assert not reader.done(), "with Redis in use it looks into the record seldom"
-    switch._change("memory")
+    switch.turn("memory")
     async with asyncio.timeout(5):
         assert seqs(await reader) == [3]
 

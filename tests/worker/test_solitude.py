@@ -50,6 +50,11 @@ class Crowd:
                 self._moved.clear()
                 await self._moved.wait()
 
+    async def begins(self) -> None:
+        async with asyncio.timeout(10):
+            while not self.inside:
+                await self._moved.wait()
+
     def let_out(self, job_id: str) -> None:
         self.gates.setdefault(job_id, asyncio.Event()).set()
 
@@ -78,9 +83,7 @@ async def test_it_waits_until_the_others_have_ended_and_nothing_is_claimed_besid
         suspect = await e.put()
         await make_suspect(e, suspect)
         await e.upkeep()
-        async with asyncio.timeout(10):
-            while (await e.job(suspect)).status != Status.ACTIVE:
-                await asyncio.sleep(0.01)
+        await e.job_where(suspect, lambda job: job.status == Status.ACTIVE)
         later = await e.put()
         await e.upkeep()
         assert (await e.job(later)).status == Status.WAITING
@@ -104,9 +107,7 @@ async def test_of_two_one_goes_back_uncounted_and_comes_later(tmp_path: Path) ->
             await make_suspect(e, job_id)
         await e.start()
         await e.upkeep()
-        async with asyncio.timeout(10):
-            while not crowd.inside:
-                await asyncio.sleep(0.01)
+        await crowd.begins()
         (inside,) = crowd.inside
         (outside,) = set(both) - {inside}
         crowd.let_out(inside)
