@@ -147,7 +147,7 @@ class JobContext(Generic[A]):
         if started is None:
             self.lost = True
             raise JobLost
-        self._notice(cancel_requested=started.cancel_requested)
+        self.learn(started.cancel_requested)
         self.check_cancelled()
         if started.output is not None:
             return self._known(name, started.output, output, span[1])
@@ -200,6 +200,13 @@ class JobContext(Generic[A]):
         if isinstance(news, Event) and news.seq > self.job.seq and '"cancelRequested":true' in news.body:
             self.cancel_requested = True
 
+    def learn(self, cancelling: bool | None) -> None:
+        """Take in what the record says of the held job: whether it is to be cancelled; None: it is held no more."""
+        if cancelling is None:
+            self.lost = True
+        elif cancelling:
+            self.cancel_requested = True
+
     def close(self) -> None:
         """Say and begin nothing more, whatever the processor may have left running."""
         self.lost = True
@@ -239,14 +246,10 @@ class JobContext(Generic[A]):
         return held
 
     def _heard(self, answer: bool | None) -> None:
-        """Take in what a change of the held job answered: whether it is to be cancelled, None if it is not held."""
+        """Take in what a change of the held job answered. Raises `JobLost` if it is held no more."""
+        self.learn(answer)
         if answer is None:
-            self.lost = True
             raise JobLost
-        self._notice(cancel_requested=answer)
-
-    def _notice(self, *, cancel_requested: bool) -> None:
-        self.cancel_requested = self.cancel_requested or cancel_requested
 
     def _publish_tick(self) -> None:
         self._held_tick = None

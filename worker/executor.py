@@ -22,6 +22,7 @@ from snapasset.records.dependencies import ReadyDependants
 from snapasset.records.steps import DoneSteps
 from snapasset.records.upkeep import ReadyJobs
 from worker.attempt import UNWIND_SECONDS, Attempt
+from worker.hearing import hearing
 from worker.heart import Heart
 from worker.solitude import Solitude, is_suspect
 
@@ -215,8 +216,8 @@ class Executor:
             context = attempt.prepare(done, self.persist, self._publish)
         except SnapAssetError as error:
             return attempt.failure(error)
-        await self._switch.feed.subscribe(attempt.job.id, context.hear)
-        return await attempt.run(context)
+        with hearing(context, self._switch.feed, self._database):
+            return await attempt.run(context)
 
     async def _end(self, ending: Write[Job | None], queue: str, until: float) -> tuple[Job | None, Job | None]:
         """Write down how a job ended and, in the same commit, claim the next one while there is time."""
@@ -232,8 +233,6 @@ class Executor:
 
     def _forget(self, attempt: Attempt) -> None:
         self._attempts.discard(attempt)
-        if attempt.context is not None:
-            self._switch.feed.unsubscribe(attempt.job.id, attempt.context.hear)
         if attempt.stuck is not None:
             self._stuck.add(attempt.stuck)
             attempt.stuck.add_done_callback(self._stuck.discard)

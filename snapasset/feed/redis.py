@@ -83,6 +83,7 @@ class RedisFeed(Feed):
         """Begin to talk to Redis; it need not be there."""
         self._closed = False
         self._keep_doing(self._listener.run)
+        self._keep_doing(self._listener.tell)
         self._keep_doing(self._publisher.run)
         for _ in range(_LOOKS_AT_ONCE):
             self._keep_doing(self._catch_up)

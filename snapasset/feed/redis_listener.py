@@ -2,14 +2,18 @@
 
 Invariant: of each channel that is wanted, either it is subscribed to on the connection that is open now, or `on_gap` will
 be called for it once it is. A connection that stays silent, even when asked, counts as broken.
+
+Nobody but `tell` and `run` sends: redis-py closes a connection when whoever sends on it is cancelled, and those who
+want a channel come and go.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
+from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from redis.exceptions import TimeoutError as RedisTimeout
@@ -17,7 +21,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 from snapasset.queue.redis_address import FAILURES, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from redis.asyncio.connection import Connection
 
@@ -33,7 +37,7 @@ _CHANNELS_AT_ONCE: Final = 500
 
 
 class Listener:
-    """Subscriptions of one process. `run` does the work, as long as it runs."""
+    """Subscriptions of one process. `run` and `tell` do the work, as long as they run."""
 
     def __init__(
         self, address: RedisAddress, on_message: Callable[[str, bytes], None], on_gap: Callable[[str], None]
@@ -43,31 +47,38 @@ class Listener:
         self._on_message = on_message
         self._on_gap = on_gap
         self._wanted: set[str] = set()
-        self._heard: set[str] = set()
-        self._left: set[str] = set()
         self._asked: dict[str, asyncio.Future[None]] = {}
+        """Who waits to hear a channel."""
+        self._changed: set[str] = set()
+        self._change = asyncio.Event()
         self._connection: Connection | None = None
+        self._subscribed: set[str] = set()
+        """What Redis was told last on this connection; whether it has done so is another matter."""
+        self._unanswered: Counter[str] = Counter()
+        self._heard: set[str] = set()
         self._sending = asyncio.Lock()
         self._told = False
 
     async def want(self, channel: str) -> None:
         """Hear a channel. When this returns it is heard, or Redis is away and there will be a gap."""
         self._wanted.add(channel)
-        self._left.discard(channel)
         if self._connection is None or channel in self._heard:
             return
-        with contextlib.suppress(*FAILURES):
+        confirmed = self._asked.get(channel)
+        if confirmed is None:
+            confirmed = self._asked[channel] = asyncio.get_running_loop().create_future()
+            self._note((channel,))
+        try:
             async with asyncio.timeout(_CONFIRM_SECONDS):
-                confirmed = self._asked.get(channel)
-                if confirmed is None:
-                    confirmed = self._asked[channel] = asyncio.get_running_loop().create_future()
-                    await self._send(self._connection, "SUBSCRIBE", [channel])
                 await asyncio.shield(confirmed)
+        except TimeoutError:
+            self._asked.pop(channel, None)  # once it is heard after all, that was a gap
 
     def leave(self, channel: str) -> None:
         """Hear it no more; Redis is told a little later."""
         self._wanted.discard(channel)
-        self._left.add(channel)
+        self._confirm(channel)
+        self._note((channel,))
 
     async def run(self) -> None:
         """Listen for ever."""
@@ -75,22 +86,42 @@ class Listener:
         while True:
             try:
                 async with self._address.connection() as connection:
-                    await self._resume(connection)
                     pause = _SHORTEST_PAUSE
-                    await self._listen(connection)
+                    await self._use(connection)
             except FAILURES as error:
-                self._tell(f"no news comes from Redis for now: {reason(error)}")
-            finally:
-                self._forget()
+                self._complain(f"no news comes from Redis for now: {reason(error)}")
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  spreads the processes
             pause = min(_LONGEST_PAUSE, pause * 2)
 
-    async def _resume(self, connection: Connection) -> None:
+    async def tell(self) -> None:
+        """Tell Redis what is wanted, for ever."""
+        while True:
+            await self._change.wait()
+            self._change.clear()
+            changed, self._changed = self._changed, set()
+            connection = self._connection
+            if connection is not None:
+                with suppress(*FAILURES):  # then `run` finds it broken
+                    await self._ask(connection, changed)
+
+    async def _ask(self, connection: Connection, changed: set[str]) -> None:
+        came = (changed & self._wanted) - self._subscribed
+        left = (changed & self._subscribed) - self._wanted
+        self._subscribed |= came
+        self._subscribed -= left
+        self._heard -= left
+        self._unanswered.update((*came, *left))
+        for word, channels in (("SUBSCRIBE", sorted(came)), ("UNSUBSCRIBE", sorted(left))):
+            for start in range(0, len(channels), _CHANNELS_AT_ONCE):
+                await self._send(connection, word, channels[start : start + _CHANNELS_AT_ONCE])
+
+    async def _use(self, connection: Connection) -> None:
         self._connection = connection
-        self._left.clear()
-        channels = sorted(self._wanted)
-        for start in range(0, len(channels), _CHANNELS_AT_ONCE):
-            await self._send(connection, "SUBSCRIBE", channels[start : start + _CHANNELS_AT_ONCE])
+        self._note(self._wanted)
+        try:
+            await self._listen(connection)
+        finally:
+            self._forget()
 
     async def _listen(self, connection: Connection) -> None:
         asked = False
@@ -101,46 +132,59 @@ class Listener:
             if answer is None and asked:
                 raise RedisTimeout
             if answer is None:
-                await self._send(connection, "PING", [])
+                await self._send(connection, "PING")
             asked = answer is None
             if isinstance(answer, list):
                 self._take(cast("list[Any]", answer))
             if self._told:
                 self._told = False
                 log.debug("news comes from Redis again")
-            if self._left:
-                left, self._left = self._left, set()
-                self._heard -= left
-                await self._send(connection, "UNSUBSCRIBE", sorted(left))
 
     def _take(self, answer: list[Any]) -> None:
         match answer:
             case [b"message", bytes(channel), bytes(data)]:
                 self._on_message(channel.decode(), data)
-            case [b"subscribe", bytes(name), _]:
-                channel = name.decode()
-                self._heard.add(channel)
-                confirmed = self._asked.pop(channel, None)
-                if confirmed is None:
-                    self._on_gap(channel)
-                elif not confirmed.done():
-                    confirmed.set_result(None)
+            case [b"subscribe" | b"unsubscribe", bytes(name), _]:
+                self._answered(name.decode())
             case _:
                 pass
 
-    async def _send(self, connection: Connection, word: str, channels: Sequence[str]) -> None:
+    def _answered(self, channel: str) -> None:
+        """Redis has done as it was told; what it was told last counts."""
+        self._unanswered[channel] -= 1
+        if self._unanswered[channel] > 0:
+            return
+        del self._unanswered[channel]
+        if channel in self._subscribed:
+            self._heard.add(channel)
+            if not self._confirm(channel):
+                self._on_gap(channel)
+
+    def _confirm(self, channel: str) -> bool:
+        """Have nobody wait for a channel any more; whether anybody did."""
+        confirmed = self._asked.pop(channel, None)
+        if confirmed is not None and not confirmed.done():
+            confirmed.set_result(None)
+        return confirmed is not None
+
+    async def _send(self, connection: Connection, word: str, channels: Sequence[str] = ()) -> None:
         async with self._sending:
             await connection.send_command(word, *channels, check_health=False)
 
+    def _note(self, channels: Iterable[str]) -> None:
+        """Have Redis told what is wanted of these."""
+        self._changed.update(channels)
+        self._change.set()
+
     def _forget(self) -> None:
         self._connection = None
+        self._subscribed.clear()
+        self._unanswered.clear()
         self._heard.clear()
-        for confirmed in self._asked.values():
-            if not confirmed.done():
-                confirmed.set_result(None)  # cancelled, it would cancel those who wait: streams and jobs
-        self._asked.clear()
+        for channel in tuple(self._asked):
+            self._confirm(channel)
 
-    def _tell(self, words: str) -> None:
+    def _complain(self, words: str) -> None:
         if not self._told:
             self._told = True
             log.debug(words)

@@ -90,9 +90,10 @@ class Proxy:
     def reset(self) -> None:
         """Reset every open connection, on both sides; new ones are served."""
         for writer in self._writers:
-            sock = writer.get_extra_info("socket")
-            with contextlib.suppress(OSError):  # it has gone by itself
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock: socket.socket | None = writer.get_extra_info("socket")  # none once TLS has ended
+            if sock is not None:
+                with contextlib.suppress(OSError):  # it has gone by itself
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
