@@ -53,6 +53,9 @@ _MEND_ROUNDS: Final = 5
 """Looking for jobs that wait for nobody reads all that are blocked: not in each round."""
 
 
+_ROUNDS_READY: Final = 3
+"""When jobs of a queue have been ready for more rounds than this, the worker of this process is told without Redis as well."""
+
 _PURGE_ROUNDS: Final = 60
 _GONE_MS: Final = 600_000
 """A worker that was not heard of for so long is of no interest to whoever looks for what has just died."""
@@ -87,6 +90,7 @@ class Reconciler:
         self._expected = 0.0
         self._database_away = False
         self._rounds = 0
+        self._rounds_ready: dict[str, int] = {}
         self._unfit: set[ScheduleRow] = set()
 
     async def run(self) -> None:
@@ -198,10 +202,15 @@ class Reconciler:
         for queue, kinds in self._kinds.items():
             room = rooms[queue].room if queue in rooms else None
             limit = self._settings.ring_cap if room is None else min(room, self._settings.ring_cap)
-            if limit > 0:
-                await self._ring_for(queue, await self._database.read(ReadyJobs(queue, kinds, limit)))
+            ready = await self._database.read(ReadyJobs(queue, kinds, limit)) if limit > 0 else []
+            await self._ring_for(queue, ready)
 
     async def _ring_for(self, queue: str, ready: list[ReadyJob]) -> None:
+        self._rounds_ready[queue] = self._rounds_ready.get(queue, 0) + 1 if ready else 0
+        if self._rounds_ready[queue] > _ROUNDS_READY:
+            # Rings may go astray though Redis seems well. If there is no room it does no harm either.
+            for job in ready[: self._settings.job_max_concurrency]:
+                await self._switch.ring_here(queue, job.id, job.kind, job.fence)
         waiting = await self._switch.waiting_rings(queue) if ready else None
         if waiting is None:
             return

@@ -19,7 +19,9 @@ from snapasset.errors import BadConfiguration, InvalidInput
 class Settings(BaseSettings):
     """The settings of one process; frozen once read."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, validate_default=False)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, validate_default=False, allow_inf_nan=False
+    )
 
     # Where it listens
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
@@ -74,25 +76,34 @@ class Settings(BaseSettings):
     wait_max_seconds: int = Field(
         default=60, ge=0, description="How long a POST may wait for the end of its job when asked to."
     )
-    request_seconds: float = Field(default=15.0, gt=0, description="How long a request may take to arrive whole.")
+    request_seconds: float = Field(
+        default=15.0, gt=0, le=86_400, description="How long a request may take to arrive whole."
+    )
 
     # How jobs run
     job_max_concurrency: int = Field(default=2, ge=1, le=256, description="Jobs of one queue at once in one process.")
     retry_base_seconds: float = Field(
-        default=2.0, ge=0, description="Pause before the second attempt; doubles each time."
+        default=2.0, ge=0, le=86_400, description="Pause before the second attempt; doubles each time."
     )
-    retry_max_seconds: float = Field(default=300.0, ge=0, description="Longest pause between attempts.")
-    beat_seconds: float = Field(default=5.0, gt=0, description="How often a running job says that it is alive.")
-    lease_seconds: float = Field(default=15.0, gt=0, description="Silence after which a running job is taken over.")
+    retry_max_seconds: float = Field(default=300.0, ge=0, le=86_400, description="Longest pause between attempts.")
+    beat_seconds: float = Field(
+        default=5.0, gt=0, le=86_400, description="How often a running job says that it is alive."
+    )
+    lease_seconds: float = Field(
+        default=15.0, gt=0, le=86_400, description="Silence after which a running job is taken over."
+    )
     presence_seconds: float = Field(
         default=1.0,
         gt=0,
+        le=86_400,
         description="How often a process that runs jobs says that it is there; after three times it counts as gone.",
     )
     reconcile_seconds: float = Field(
-        default=1.0, gt=0, description="How often each process looks for what time has caused."
+        default=1.0, gt=0, le=86_400, description="How often each process looks for what time has caused."
     )
-    drain_seconds: float = Field(default=20.0, ge=0, description="How long running jobs may go on after SIGTERM.")
+    drain_seconds: float = Field(
+        default=20.0, ge=0, le=86_400, description="How long running jobs may go on after SIGTERM."
+    )
     paid_doubt: Literal["repeat", "ask"] = Field(
         default="repeat", description="repeat: one paid call of unknown outcome is repeated; ask: none is."
     )
@@ -106,7 +117,7 @@ class Settings(BaseSettings):
     redis_port: int = Field(default=6379, ge=1, le=65_535, description="Port of Redis, with REDIS_HOST.")
     redis_username: str | None = Field(default=None, description="User of Redis, with REDIS_HOST.")
     redis_password: SecretStr | None = Field(default=None, description="Password of Redis, with REDIS_HOST.")
-    redis_db: int = Field(default=0, ge=0, description="Number of Redis's database, with REDIS_HOST.")
+    redis_db: int = Field(default=0, ge=0, le=65_535, description="Number of Redis's database, with REDIS_HOST.")
     redis_tls: bool = Field(default=False, description="Encrypt and verify, with REDIS_HOST.")
     redis_ca_file: Path | None = Field(
         default=None, description="Certificates to trust for Redis instead of the system's."
@@ -115,7 +126,7 @@ class Settings(BaseSettings):
         default=0.5, gt=0, le=10, description="How often Redis is probed, and how long its answer is waited for."
     )
     redis_return_seconds: float = Field(
-        default=5.0, ge=0, description="How long Redis must have answered before it is used again."
+        default=5.0, ge=0, le=86_400, description="How long Redis must have answered before it is used again."
     )
     fallback_worker: Literal["auto", "on", "off"] = Field(
         default="auto",
@@ -134,9 +145,11 @@ class Settings(BaseSettings):
     # Rings
     ring_cap: int = Field(default=256, ge=1, description="Most rings that wait in a queue; the record keeps the rest.")
     ring_drain_seconds: float = Field(
-        default=2.0, ge=0, description="How long one ring goes on claiming while work waits."
+        default=2.0, ge=0, le=86_400, description="How long one ring goes on claiming while work waits."
     )
-    ring_seconds: float = Field(default=0.25, gt=0, description="How long a submit waits for its ring to be taken.")
+    ring_seconds: float = Field(
+        default=0.25, gt=0, le=86_400, description="How long a submit waits for its ring to be taken."
+    )
 
     # What is kept, and for how long; of an age and a count, the one that keeps more counts
     keep_completed_hours: float = Field(default=24.0, ge=0, description="How long a completed job is kept.")
@@ -153,21 +166,27 @@ class Settings(BaseSettings):
 
     # Health
     health_seconds: float = Field(
-        default=1.5, gt=0, description="How long /health waits for a part before calling it down."
+        default=1.5, gt=0, le=86_400, description="How long /health waits for a part before calling it down."
     )
 
     # Streams
-    heartbeat_seconds: float = Field(default=15.0, gt=0, description="Pause between comment lines on a silent stream.")
+    heartbeat_seconds: float = Field(
+        default=15.0, gt=0, le=86_400, description="Pause between comment lines on a silent stream."
+    )
     stream_retry_ms: int = Field(
         default=2_000, ge=100, description="What a stream tells the browser to wait before reconnecting."
     )
     sweep_seconds: float = Field(
         default=1.0,
         gt=0,
+        le=86_400,
         description="How often watched jobs are compared with the record; another process may run them.",
     )
     sweep_redis_seconds: float = Field(
-        default=5.0, gt=0, description="How often that is done while Redis carries the news between processes."
+        default=5.0,
+        gt=0,
+        le=86_400,
+        description="How often that is done while Redis carries the news between processes.",
     )
 
     @field_validator("database_url")

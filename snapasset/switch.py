@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from snapasset.errors import BadConfiguration, QueueUnavailable
 from snapasset.feed.memory import MemoryFeed
@@ -27,7 +27,7 @@ from snapasset.queue.redis_presence import Presence
 from snapasset.queue.redis_probe import OtherRecord, RedisProbe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from saq.queue.base import Queue
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Mode = Literal["redis", "memory"]
 RedisStatus = Literal["ok", "down", "not configured"]
 
@@ -47,6 +48,9 @@ _NO_TTL: Final = -1
 """SAQ forgets a ring the moment it is done: nobody ever asks for its outcome."""
 
 _FIRST_PROBE_SECONDS: Final = 2.0
+
+_MOST_ASKED: Final = 256
+"""Questions to Redis that are under way at once."""
 
 
 class Switch:
@@ -77,6 +81,7 @@ class Switch:
         self._probe: RedisProbe | None = None
         self._probing: asyncio.Task[None] | None = None
         self._doubt = asyncio.Event()
+        self._asked: set[asyncio.Task[Any]] = set()
         self._listeners: list[Callable[[], None]] = []
 
     async def open(self, record_id: str, look_up: LookUp | None = None) -> None:
@@ -102,6 +107,9 @@ class Switch:
         if self._probing is not None:
             self._probing.cancel()
             await asyncio.gather(self._probing, return_exceptions=True)
+        for task in self._asked:
+            task.cancel()
+        await asyncio.gather(*self._asked, return_exceptions=True)
         for queue in (*self.queues.values(), *self._rings.values(), *self._served.values()):
             await queue.disconnect()
         await self.feed.close()
@@ -133,22 +141,50 @@ class Switch:
         target = self._target(queue)
         if target is None:
             return False
-        self._rung += 1
         try:
-            async with asyncio.timeout(self._settings.ring_seconds):
-                if self.mode == "memory" and await target.count("queued") >= self._settings.ring_cap:
-                    return False
-                ring = await target.enqueue(
-                    RING,
-                    key=f"{job_id}:{fence}:{self._rung}",
-                    timeout=self._ring_timeout,
-                    ttl=_NO_TTL,
-                    kwargs={"job_id": job_id, "kind": kind, "record_id": self._record_id},
-                )
+            return await self._in_time(self._put(target, job_id, kind, fence, self._settings.ring_cap))
         except Exception as error:  # noqa: BLE001  SAQ's, Redis's or the system's: nobody waits for a ring
             self._failed(target, "a ring was not taken", error, {"queue": queue, "jobId": job_id})
             return False
+
+    async def ring_here(self, queue: str, job_id: str, kind: str, fence: int) -> bool:
+        """Say that a job is ready to the worker of this process alone, past Redis; whether a ring was added."""
+        target = self.queues.get(queue)
+        if target is None or not self._serves:
+            return False
+        return await self._put(target, job_id, kind, fence, self._settings.job_max_concurrency)
+
+    async def _put(self, target: Queue, job_id: str, kind: str, fence: int, cap: int) -> bool:
+        if isinstance(target, MemoryQueue) and await target.count("queued") >= cap:
+            return False
+        self._rung += 1
+        ring = await target.enqueue(
+            RING,
+            key=f"{job_id}:{fence}:{self._rung}",
+            timeout=self._ring_timeout,
+            ttl=_NO_TTL,
+            kwargs={"job_id": job_id, "kind": kind, "record_id": self._record_id},
+        )
         return ring is not None
+
+    async def _in_time(self, asked: Coroutine[Any, Any, T]) -> T:
+        """What is answered within `ring_seconds`. Raises `TimeoutError`, and whatever the question raises.
+
+        A question that is late is not broken off, since that would break off the connection it makes; nobody would ever
+        have one to a Redis that is far away. It is held until its client gives up.
+        """
+        task = asyncio.create_task(asked)
+        self._asked.add(task)
+        task.add_done_callback(self._forget)
+        await asyncio.wait({task}, timeout=self._settings.ring_seconds)
+        if not task.done():
+            raise TimeoutError
+        return task.result()
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._asked.discard(task)
+        if not task.cancelled():
+            task.exception()  # it failed for whoever asked, or had gone by then
 
     async def waiting_rings(self, queue: str) -> int | None:
         """How many rings of a queue nobody has taken yet; None when that cannot be told now."""
@@ -156,17 +192,19 @@ class Switch:
         if target is None:
             return None
         try:
-            async with asyncio.timeout(self._settings.ring_seconds):
-                return await target.count("queued")
+            return await self._in_time(target.count("queued"))
         except Exception as error:  # noqa: BLE001  as above
             self._failed(target, "rings could not be counted", error, {"queue": queue})
             return None
 
     def _target(self, queue: str) -> Queue | None:
-        """Where rings go now; nowhere while Redis is in use and has just failed: everybody would wait for it in turn."""
+        """Where rings go now; nowhere while Redis is in use and has just failed, or has much to answer already.
+
+        Else everybody would wait for it in turn, and more rings than are ever kept would be under way.
+        """
         if self.mode == "memory":
             return self.queues.get(queue)
-        return None if self._doubt.is_set() else self._rings.get(queue)
+        return None if self._doubt.is_set() or len(self._asked) >= _MOST_ASKED else self._rings.get(queue)
 
     def _failed(self, target: Queue, what: str, error: Exception, extra: dict[str, str]) -> None:
         if isinstance(target, MemoryQueue):

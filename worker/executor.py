@@ -79,7 +79,7 @@ class Executor:
         self._idle = asyncio.Event()
         self._idle.set()
         self._worker = worker
-        self._heart = Heart(database, lambda: self._worker, lambda: self._attempts, settings)
+        self._heart = Heart(database, self._sign, lambda: self._attempts, settings)
 
     @property
     def stuck(self) -> int:
@@ -99,6 +99,10 @@ class Executor:
     async def open(self) -> None:
         """Make this executor known as alive and start its heart."""
         await self._heart.start()
+
+    def _sign(self) -> WorkerRow:
+        """What this process says of itself now."""
+        return self._worker._replace(mode=self._switch.mode)
 
     async def accept(self, queues: Iterable[str]) -> None:
         """Claim jobs of these queues from now on, and of no others; what runs goes on."""

@@ -48,6 +48,14 @@ T = TypeVar("T")
 BATCH: Final = 256
 """Most operations in one commit: bounds how long the first of them waits for the last."""
 
+TURNS: Final = 6
+"""How many turns of the loop the writer waits for those it has just answered to hand in what they want next.
+
+An executor ends a job and claims the next one in the same change; from the answer to that change it takes about five turns,
+when the job does nothing. A writer that goes on sooner leaves half of them for the next commit, and each half waits for the
+other's disk for ever after. Twelve turns gain nothing more. A turn with nothing to do takes some microseconds.
+"""
+
 _TRIES: Final = 5
 """How often a change is run that other processes cross each time."""
 
@@ -159,11 +167,9 @@ class PostgresDatabase(Database):
 
     async def _write_on(self) -> None:
         line = Line(self._url)
+        answered = 0
         while self._changes or not self._closing:
-            if not self._changes:
-                self._handed_in.clear()
-                await self._handed_in.wait()
-            await asyncio.sleep(0)  # those who were just answered hand in what they want next
+            await self._gather(answered)
             batch: list[Call] = []
             while self._changes and len(batch) < BATCH:
                 call = self._changes.popleft()
@@ -171,7 +177,20 @@ class PostgresDatabase(Database):
                     batch.append(call)
             if batch:
                 await self._commit_all(line, batch)
+            answered = len(batch)
         await line.close()
+
+    async def _gather(self, answered: int) -> None:
+        """Return when there is something to do, and those who were just answered, if they are quick, have joined in."""
+        full = min(BATCH, len(self._changes) + answered)
+        for _ in range(TURNS):
+            if len(self._changes) >= full:
+                break
+            await asyncio.sleep(0)
+        if not self._changes and not self._closing:
+            self._handed_in.clear()
+            await self._handed_in.wait()
+            await asyncio.sleep(0)  # others may hand in theirs in the same turn
 
     async def _commit_all(self, line: Line, batch: Sequence[Call]) -> None:
         left: deque[tuple[Sequence[Call], int]] = deque([(batch, 1)])
@@ -204,7 +223,7 @@ class PostgresDatabase(Database):
         except FAILURES as error:
             line.drop()
             raise unavailable(error) from error
-        transaction = Transaction(driver, self._types)
+        transaction = Transaction(line.texts, self._types)
         try:
             finished = await self._carry_out(transaction, calls)
             await transaction.store_events()
@@ -253,7 +272,7 @@ class PostgresDatabase(Database):
             self._deliver([Answer(other, None, away) for other in self._take_questions()], ())
             return Answer(call, None, away)
         try:
-            [done] = await Transaction(driver, self._types).run([call.operation])
+            [done] = await Transaction(line.texts, self._types).run([call.operation])
             await line.end(driver, "COMMIT")
         except Exception as error:  # noqa: BLE001  whatever it raised belongs to its caller
             lost = await line.roll_back(driver)

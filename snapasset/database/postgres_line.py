@@ -1,16 +1,63 @@
-"""One connection of a PostgreSQL record, from transaction to transaction."""
+"""One connection of a PostgreSQL record, from transaction to transaction, and what it knows of the statements it has sent."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from snapasset.database.postgres_connection import FAILURES, begin, connect
 from snapasset.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from typing import TypeAlias
+
+    from asyncpg import Record
+    from asyncpg.prepared_stmt import PreparedStatement
 
     from snapasset.database.postgres_connection import Driver
+
+    Prepared: TypeAlias = PreparedStatement[Record]
+
+KEPT: Final = 512
+"""Most texts that a connection remembers. Claims of 1 to 256 jobs at once are a text each."""
+
+
+class Texts:
+    """Statements in one trip each, though nothing of them stays at the server.
+
+    What asyncpg's `fetch` does costs two trips: the first asks which types the parameters and columns have, and is made each
+    time when the driver keeps no named statements. Here it is made once for a text and a connection. What is kept of its
+    answer is on this side only: an unnamed statement of a connection whose `statement_cache_size` is 0 is sent again with
+    every use, text and parameters in one trip, so a pooler may give each trip's transaction to another server connection.
+    The server plans each anew, for the parameters and the tables as they are: a plan that was made when a table was empty
+    is not used when it is full.
+    """
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._kept: dict[str, Prepared] = {}
+
+    async def fetch(self, sql: str, *params: object) -> list[Record]:
+        return await (await self._known(sql)).fetch(*params)
+
+    async def fetchmany(self, sql: str, all_params: Sequence[Sequence[object]]) -> list[Record]:
+        """The rows of all of them, one after another; in one trip."""
+        return await (await self._known(sql)).fetchmany(all_params)
+
+    async def executemany(self, sql: str, all_params: Sequence[Sequence[object]]) -> None:
+        await (await self._known(sql)).executemany(all_params)
+
+    async def parameter_types(self, sql: str) -> list[str]:
+        return [one.name for one in (await self._known(sql)).get_parameters()]
+
+    async def _known(self, sql: str) -> Prepared:
+        known = self._kept.get(sql)
+        if known is None:
+            known = await self._driver.prepare(sql, name="")
+            if len(self._kept) == KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[sql] = known
+        return known
 
 
 class Line:
@@ -19,6 +66,7 @@ class Line:
     def __init__(self, url: str) -> None:
         self._url = url
         self._driver: Driver | None = None
+        self._texts: Texts | None = None
 
     async def begin(self, mode: str, settings: Mapping[str, str]) -> Driver:
         """A connection in a fresh transaction. Raises the driver's errors."""
@@ -31,8 +79,15 @@ class Line:
             else:
                 return driver
         self._driver = driver = await connect(self._url)
+        self._texts = Texts(driver)
         await begin(driver, mode, settings)
         return driver
+
+    @property
+    def texts(self) -> Texts:
+        """How statements go over the connection that `begin` has given."""
+        assert self._texts is not None
+        return self._texts
 
     async def end(self, driver: Driver, word: str) -> None:
         """COMMIT or ROLLBACK. Raises the driver's errors."""

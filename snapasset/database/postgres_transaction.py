@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from snapasset.database import Read, Row
-    from snapasset.database.postgres_connection import Driver
+    from snapasset.database.postgres_line import Texts
 
     Operation: TypeAlias = Write[Any] | Read[Any]
 
@@ -84,8 +84,8 @@ class Running:
 class Transaction:
     """What is done between BEGIN and COMMIT on one connection. `events` are those told so far."""
 
-    def __init__(self, driver: Driver, parameter_types: dict[str, list[str]]) -> None:
-        self._driver = driver
+    def __init__(self, texts: Texts, parameter_types: dict[str, list[str]]) -> None:
+        self._texts = texts
         self._types = parameter_types
         self._stored = 0
         self.events: list[Event] = []
@@ -124,13 +124,13 @@ class Transaction:
 
     async def lock(self, names: Iterable[str]) -> None:
         """Lock the jobs among these, in the order of their ids: two processes that want the same ones never wait crosswise."""
-        await self._driver.fetch(_LOCK_JOBS, list(names))
+        await self._texts.fetch(_LOCK_JOBS, list(names))
 
     async def store_events(self) -> None:
         """Store the events told since the last time."""
         fresh = self.events[self._stored :]
         if fresh:
-            ((self.xid,),) = await self._driver.fetch(_INSERT_EVENTS, *map(list, zip(*fresh, strict=True)))
+            ((self.xid,),) = await self._texts.fetch(_INSERT_EVENTS, *map(list, zip(*fresh, strict=True)))
             self._stored = len(self.events)
 
     async def _execute(self, statements: Sequence[Statement]) -> list[list[Row]]:
@@ -139,7 +139,7 @@ class Transaction:
         if "job_events" in sql:
             await self.store_events()
         if len(statements) == 1:
-            return [[tuple(row) for row in await self._driver.fetch(sql, *params)]]
+            return [[tuple(row) for row in await self._texts.fetch(sql, *params)]]
         if together is Together.TAKES:
             return await self._take(sql, params, len(statements))
         if together is Together.ROWS:
@@ -150,19 +150,18 @@ class Transaction:
         # An array, not IN: the planner may carry out the subquery of an IN more than once, and then it takes more.
         many, changed = _FIRST_FREE.subn(rf"id = ANY(ARRAY(\1 LIMIT {count} \2))", sql)
         assert changed == 1, "a statement of this kind takes the first free row"
-        taken = [[tuple(row)] for row in await self._driver.fetch(many, *params)]
+        taken = [[tuple(row)] for row in await self._texts.fetch(many, *params)]
         return taken + [[] for _ in range(count - len(taken))]
 
     async def _as_one(self, sql: str, all_params: Sequence[Row]) -> list[list[Row]]:
         types = self._types.get(sql)
         if types is None:
-            prepared = await self._driver.prepare(sql, name="")
-            types = self._types[sql] = [one.name for one in prepared.get_parameters()]
+            types = self._types[sql] = await self._texts.parameter_types(sql)
         update, where = _PARAMETER.sub(r"given.p\1", sql).split(" WHERE ", 1)
         arrays = ", ".join(f"${number}::{name}[]" for number, name in enumerate(types, 1))
         names = ", ".join(f"p{number}" for number in range(1, 1 + len(types)))
         returning = ", given.place" if " RETURNING " in where else ""
-        rows = await self._driver.fetch(
+        rows = await self._texts.fetch(
             f"{update} FROM unnest({arrays}) WITH ORDINALITY AS given({names}, place) WHERE {where}{returning}",
             *map(list, zip(*all_params, strict=True)),
         )
@@ -173,15 +172,15 @@ class Transaction:
         width = len(all_params[0])
         if sql.startswith("SELECT"):
             if all(params == all_params[0] for params in all_params):
-                rows = [tuple(row) for row in await self._driver.fetch(sql, *all_params[0])]
+                rows = [tuple(row) for row in await self._texts.fetch(sql, *all_params[0])]
                 return [rows for _ in all_params]
             sql = f"SELECT asked.*, ${width + 1}::bigint FROM ({sql}) AS asked"  # noqa: S608
         elif " RETURNING " in sql:
             sql = f"{sql}, ${width + 1}::bigint"
         else:
-            await self._driver.executemany(sql, all_params)
+            await self._texts.executemany(sql, all_params)
             return [[] for _ in all_params]
-        rows = await self._driver.fetchmany(sql, [(*params, place) for place, params in enumerate(all_params, 1)])
+        rows = await self._texts.fetchmany(sql, [(*params, place) for place, params in enumerate(all_params, 1)])
         return _by_place(rows, len(all_params))
 
 

@@ -14,7 +14,7 @@ import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from redis import exceptions
 from redis.asyncio import Redis
@@ -60,6 +60,7 @@ _REFUSALS: Final[tuple[tuple[type[Exception], str], ...]] = (
 _OF_HOST: Final = frozenset(
     {"redis_port", "redis_username", "redis_password", "redis_db", "redis_tls", "redis_ca_file"}
 )
+_NO_SUCH_NUMBER: Final = "DB index is out of range"
 _BAD_TLS: Final = "Redis's certificate or encryption does not suit (REDIS_URL, REDIS_TLS or REDIS_CA_FILE)"
 
 
@@ -88,8 +89,14 @@ class RedisAddress:
         try:
             parts = urlsplit(url)
             username, password = (unquote(text) if text else None for text in (parts.username, parts.password))
+            asked = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
             if parts.scheme == "unix" and parts.path:
-                return cls(username=username, password=password, socket=unquote(parts.path))
+                number = int(asked.pop("db", 0))
+                if asked or number < 0:
+                    raise ValueError
+                return cls(username=username, password=password, database=number, socket=unquote(parts.path))
+            if asked:
+                raise ValueError  # a word that is not understood might have been meant to make it safer
             database = int(parts.path.strip("/") or 0)
             if parts.scheme not in ("redis", "rediss") or not parts.hostname or database < 0:
                 raise ValueError
@@ -104,7 +111,7 @@ class RedisAddress:
             )
         except ValueError:
             raise BadConfiguration(
-                "REDIS_URL is not of the form redis://[user:password@]host[:port][/number], rediss:// or unix:///path."
+                "REDIS_URL is not of the form redis://[user:password@]host[:port][/number], rediss:// or unix:///path[?db=number]."
             ) from None
 
     @classmethod
@@ -148,8 +155,8 @@ class RedisAddress:
         return self._client(Retry(NoBackoff(), 0), connect_seconds=2.0, read_seconds=READ_SECONDS)
 
     def hasty(self) -> Redis:
-        """A client that tries once more, at once, and waits for nothing long."""
-        return self._client(Retry(NoBackoff(), 1), connect_seconds=0.3, read_seconds=_HASTY_SECONDS)
+        """A client that tries once more, at once, and waits half a second for an answer once it is connected."""
+        return self._client(Retry(NoBackoff(), 1), connect_seconds=2.0, read_seconds=_HASTY_SECONDS)
 
     def strict(self, seconds: float) -> Redis:
         """A client that tries nothing twice, and waits `seconds` for a connection and for an answer."""
@@ -232,5 +239,7 @@ def reason(error: Exception) -> str:
     for kind, words in _REFUSALS:
         if isinstance(error, kind):
             return words
+    if _NO_SUCH_NUMBER in str(error):
+        return "Redis has no database of that number (REDIS_URL or REDIS_DB)"
     word = str(error).split(" ", 1)[0]  # Redis's own codes: MISCONF, NOREPLICAS, CLUSTERDOWN
     return f"Redis refuses to write ({word})" if word.isupper() and word.isalpha() else "Redis cannot be used"

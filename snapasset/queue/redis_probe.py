@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 OWNER_KEY: Final = "snapasset:record"
 OWNER_SECONDS: Final = 30
 
-_FRESH_SECONDS: Final = 1.0
-"""Least time for an answer where a connection must be made first: over TLS and far away that takes six trips."""
+_PATIENCE_SECONDS: Final = 3.0
+"""How long a question goes on though nobody waits for its answer any more: far away, over TLS, a connection takes six trips."""
 
 _CLAIM: Final = """
 local owner = redis.call('GET', KEYS[1])
@@ -42,32 +42,46 @@ class OtherRecord(BadConfiguration, QueueUnavailable):
 
 
 class RedisProbe:
-    """Asks on one connection, made anew after each failure. Close it after use."""
+    """Asks one question at a time, on one connection, made anew after each failure. Close it after use."""
 
     def __init__(self, address: RedisAddress, record_id: str) -> None:
         self._address = address
         self._record_id = record_id
         self._client: Any = None
+        self._asking: asyncio.Task[bytes] | None = None
 
     async def ask(self, seconds: float) -> None:
-        """Return when Redis took a write, `seconds` from now at the latest, a second where it must connect first.
+        """Return when Redis took a write, `seconds` from now at the latest.
 
-        Raises `QueueUnavailable` with the reason; as `OtherRecord` when it is used for another record.
+        Raises `QueueUnavailable` with the reason; as `OtherRecord` when it is used for another record. A question that is
+        late is not broken off, which would break off the connection as well: the next call waits for its answer.
         """
-        if self._client is None:
-            seconds = max(seconds, _FRESH_SECONDS)
-            self._client = self._address.strict(seconds)
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask(), name="redis-question")
+            self._asking.add_done_callback(_overhear)
+        await asyncio.wait({self._asking}, timeout=seconds)
+        if not self._asking.done():
+            raise QueueUnavailable(f"{reason(TimeoutError())}.")
+        asked, self._asking = self._asking, None
         try:
-            async with asyncio.timeout(seconds):
-                owner: bytes = await self._client.eval(_CLAIM, 1, OWNER_KEY, self._record_id, OWNER_SECONDS)
+            owner = asked.result()
         except FAILURES as error:
             await self._drop()
             raise QueueUnavailable(f"{reason(error)}.") from error
         if owner != self._record_id.encode():
             raise OtherRecord
 
+    async def _ask(self) -> bytes:
+        if self._client is None:
+            self._client = self._address.strict(_PATIENCE_SECONDS)
+        async with asyncio.timeout(2 * _PATIENCE_SECONDS):
+            return await self._client.eval(_CLAIM, 1, OWNER_KEY, self._record_id, OWNER_SECONDS)
+
     async def leave(self) -> None:
         """Let go of Redis; if other processes of this record are there, they say so again in a moment."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait({self._asking})
         if self._client is not None:
             with contextlib.suppress(*FAILURES):
                 async with asyncio.timeout(1):
@@ -79,3 +93,9 @@ class RedisProbe:
         if client is not None:
             with contextlib.suppress(*FAILURES):
                 await client.aclose()
+
+
+def _overhear(task: asyncio.Task[bytes]) -> None:
+    """Take note of how a question ended that nobody may ask about: asyncio would complain."""
+    if not task.cancelled():
+        task.exception()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class WorkerRow(NamedTuple):
-    """A process as it tells of itself. `id` is what it claims jobs under; `role` is `worker` or `api`."""
+    """A process as it tells of itself. `id` is what it claims jobs under; `role` is `worker` or `api`, `mode` its switch's."""
 
     id: str
     role: str
@@ -25,6 +25,7 @@ class WorkerRow(NamedTuple):
     version: str
     kinds: tuple[str, ...]
     queues: tuple[str, ...]
+    mode: str = "memory"
 
 
 class WorkerSeen(NamedTuple):
@@ -37,9 +38,9 @@ class WorkerSeen(NamedTuple):
     version: str
     kinds: tuple[str, ...]
     queues: tuple[str, ...]
+    mode: str
     started_at: int
     seen_at: int
-    beat: int
     running: tuple[str, ...]
 
 
@@ -55,10 +56,10 @@ class WorkerBeat(Write[None]):
     def steps(self) -> Steps[None]:
         worker = self.worker
         yield Statement(
-            "INSERT INTO workers (id, role, host, pid, version, kinds, queues, started_at, seen_at) "
-            "VALUES ($1, $2, $3, $4, $5, $6, $7, now_ms(), now_ms()) ON CONFLICT (id) DO UPDATE SET "
+            "INSERT INTO workers (id, role, host, pid, version, kinds, queues, mode, started_at, seen_at) "
+            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now_ms(), now_ms()) ON CONFLICT (id) DO UPDATE SET "
             "role = excluded.role, host = excluded.host, pid = excluded.pid, version = excluded.version, "
-            "kinds = excluded.kinds, queues = excluded.queues, seen_at = excluded.seen_at, beat = workers.beat + 1",
+            "kinds = excluded.kinds, queues = excluded.queues, mode = excluded.mode, seen_at = excluded.seen_at",
             worker._replace(kinds=json.dumps(worker.kinds), queues=json.dumps(worker.queues)),
         )
 
@@ -78,15 +79,15 @@ class Dismiss(Write[None]):
 
 @dataclass(frozen=True, slots=True)
 class LiveWorkers(Read[list[WorkerSeen]]):
-    """The processes that were heard of within the last `lease_ms`, the longest at work first."""
+    """The processes that were heard of within the last `gone_ms`, the longest at work first."""
 
-    lease_ms: int
+    gone_ms: int
 
     def steps(self) -> Steps[list[WorkerSeen]]:
         rows = yield Statement(
-            "SELECT id, role, host, pid, version, kinds, queues, started_at, seen_at, beat FROM workers "
+            "SELECT id, role, host, pid, version, kinds, queues, mode, started_at, seen_at FROM workers "
             "WHERE seen_at > now_ms() - $1 ORDER BY started_at, id",
-            (self.lease_ms,),
+            (self.gone_ms,),
         )
         held = yield Statement("SELECT worker_id, id FROM jobs WHERE status = 'active'")
         running: dict[str, list[str]] = {}
@@ -108,6 +109,6 @@ class PurgeWorkers(Write[int]):
 
 
 def _seen(row: Row, running: tuple[str, ...]) -> WorkerSeen:
-    id_, role, host, pid, version, kinds, queues, started_at, seen_at, beat = row
+    id_, role, host, pid, version, kinds, queues, mode, started_at, seen_at = row
     knows, serves = tuple(json.loads(kinds)), tuple(json.loads(queues))
-    return WorkerSeen(id_, role, host, pid, version, knows, serves, started_at, seen_at, beat, running)
+    return WorkerSeen(id_, role, host, pid, version, knows, serves, mode, started_at, seen_at, running)

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 import pytest
@@ -16,11 +17,12 @@ import redis
 from snapasset.errors import DatabaseUnavailable
 from snapasset.event import Event, Tick
 from snapasset.feed.redis import RedisFeed
+from snapasset.feed.redis_listener import Listener
 from tests.contracts.conftest import wait_until
 from tests.contracts.test_feed import Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from snapasset.feed import Feed
     from tests.servers.redis import RedisServer
@@ -255,6 +257,113 @@ async def test_who_comes_back_at_once_is_heard(system: System, here: RedisFeed, 
     await here.subscribe("a", receiver)
     system.record.commit(there, event("a", 1))
     await receiver.has(event("a", 1))
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_goes_before_being_heard_leaves_nothing(
+    system: System, here: RedisFeed, there: RedisFeed, turns: int
+) -> None:
+    listens = system.server.command("CLIENT", "LIST", "TYPE", "pubsub").decode().split()[0]
+    for number in range(20):
+        receiver = Receiver()
+        coming = asyncio.create_task(here.subscribe(f"job-{number}", receiver))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        coming.cancel()
+        await asyncio.wait([coming])
+        here.unsubscribe(f"job-{number}", receiver)
+    inside = here._listener
+    await wait_until(lambda: _true(not inside._unanswered and not inside._asked and not inside._changed))
+    assert system.channels("job-*") == 0
+    assert len(inside._heard) == len(inside._subscribed) == len(inside._wanted) == 1
+    assert system.server.command("CLIENT", "LIST", "TYPE", "pubsub").decode().split()[0] == listens
+    receiver = Receiver()
+    await here.subscribe("job-0", receiver)
+    system.record.commit(there, event("job-0", 1))
+    await receiver.has(event("job-0", 1))
+
+
+async def test_who_comes_back_while_redis_is_told_of_the_leaving_is_heard(
+    system: System, here: RedisFeed, there: RedisFeed
+) -> None:
+    for turns in range(8):
+        receiver, name = Receiver(), f"job-{turns}"
+        await here.subscribe(name, receiver)
+        here.unsubscribe(name, receiver)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await here.subscribe(name, receiver)
+        system.record.commit(there, event(name, 1))
+        await receiver.has(event(name, 1))
+
+
+class SlowRedis:
+    """A connection, and the address it is at, to a Redis that does as it is told when the test says so."""
+
+    def __init__(self) -> None:
+        self.told: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
+        self.answers: asyncio.Queue[list[Any]] = asyncio.Queue()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[SlowRedis]:
+        yield self
+
+    async def send_command(self, *words: str, check_health: bool) -> None:
+        assert not check_health
+        self.told.put_nowait(words)
+
+    async def read_response(self, **_: object) -> list[Any]:
+        return await self.answers.get()
+
+    async def answer(self, word: bytes) -> None:
+        self.answers.put_nowait([word, b"a", 1])
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+async def test_who_comes_back_is_heard_only_when_redis_has_done_all_it_was_told() -> None:
+    slow = SlowRedis()
+    gaps = list[str]()
+    listener = Listener(cast("Any", slow), lambda channel, _: gaps.append(channel), gaps.append)
+    working = [asyncio.create_task(listener.run()), asyncio.create_task(listener.tell())]
+    await asyncio.sleep(0)
+    first = asyncio.create_task(listener.want("a"))
+    assert await slow.told.get() == ("SUBSCRIBE", "a")
+    listener.leave("a")
+    await first
+    assert await slow.told.get() == ("UNSUBSCRIBE", "a")
+    again = asyncio.create_task(listener.want("a"))
+    assert await slow.told.get() == ("SUBSCRIBE", "a")
+    for word in (b"subscribe", b"unsubscribe"):
+        await slow.answer(word)
+        assert not again.done()
+    await slow.answer(b"subscribe")
+    assert again.done()
+    assert not gaps
+    for task in working:
+        task.cancel()
+    await asyncio.wait(working)
+
+
+async def test_a_batch_takes_one_answer_and_goes_whole(system: System, there: RedisFeed) -> None:
+    client: Any = redis.Redis(port=system.server.port)
+    ears = client.pubsub()
+    ears.psubscribe(system.channel("*"))
+    assert ears.get_message(timeout=1)["type"] == "psubscribe"
+    asked = client.info("commandstats").get("cmdstat_eval", {"calls": 0})["calls"]
+    there.publish([event(f"job-{number}", number + 1) for number in range(1_200)])
+    heard: dict[str, list[Any]] = {}
+
+    async def all_came() -> bool:
+        while (message := ears.get_message()) is not None:
+            heard[message["channel"].decode()] = json.loads(message["data"])[1:]
+        return len(heard) == 1_200
+
+    await wait_until(all_came)
+    assert heard == {system.channel(f"job-{number}"): [number + 1, number + 1, None] for number in range(1_200)}
+    assert client.info("commandstats")["cmdstat_eval"]["calls"] - asked == 3
+    ears.close()
+    client.close()
 
 
 async def test_a_listener_that_was_ended_begins_anew(system: System, here: RedisFeed, there: RedisFeed) -> None:

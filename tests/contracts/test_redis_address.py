@@ -35,6 +35,7 @@ class TestUrl:
             ("rediss://user:pass@here:6380", RedisAddress("here", 6380, username="user", password="pass", tls=True)),
             ("redis://[::1]:7000", RedisAddress("::1", 7000)),
             ("unix:///run/redis.sock", RedisAddress(socket="/run/redis.sock")),
+            ("unix:///run/redis.sock?db=3", RedisAddress(socket="/run/redis.sock", database=3)),
         ],
     )
     def test_it_is_read(self, url: str, address: RedisAddress) -> None:
@@ -43,7 +44,8 @@ class TestUrl:
     @pytest.mark.parametrize(
         "url",
         ["", "here:6379", "http://:{}@here", "redis://:{}@", "redis://:{}@here:port", "redis://:{}@here:70000",
-         "redis://:{}@here/one", "redis://:{}@here/-1", "redis://:{}@[::1", "unix://"],
+         "redis://:{}@here/one", "redis://:{}@here/-1", "redis://:{}@[::1", "unix://",
+         "unix:///path?db=x", "unix:///path?db=-1", "unix:///path?tls=1", "rediss://:{}@here?ssl_cert_reqs=none"],
     )  # fmt: skip
     def test_another_is_refused_by_the_name_of_the_variable_and_never_shown(self, url: str) -> None:
         with pytest.raises(BadConfiguration, match="REDIS_URL") as refused:
@@ -82,6 +84,9 @@ class TestProbe:
             await probe(server.address)
             address = RedisAddress("127.0.0.1", server.port, password=password)
             await refused(address, "REDIS_PASSWORD" if password else "Redis refuses")
+
+    async def test_a_number_that_it_does_not_have_is_named(self, redis_server: RedisServer) -> None:
+        await refused(RedisAddress("127.0.0.1", redis_server.port, database=999), "REDIS_DB")
 
     async def test_nobody_there_is_not(self) -> None:
         await refused(RedisAddress("127.0.0.1", free_port()), "cannot be reached")

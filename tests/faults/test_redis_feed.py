@@ -41,6 +41,10 @@ async def heard(receiver: Receiver, *seqs: int) -> None:
     assert receiver.news == [event("a", seq) for seq in seqs]
 
 
+async def _true(value: object) -> object:
+    return value
+
+
 async def test_whoever_watches_resumes_when_redis_is_back(
     system: System, server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -158,6 +162,19 @@ async def test_whoever_subscribes_just_as_the_connection_is_lost_is_not_cancelle
         system.record.commit(None, event("a", 1))
         await heard(receiver, 1)
         await here.close()
+
+
+async def test_what_is_said_before_a_late_answer_is_found_in_the_record(system: System, server: RedisServer) -> None:
+    here, receiver, other = await system.process(), Receiver(), Receiver()
+    there = await system.process()
+    await here.subscribe("b", other)
+    system.record.commit(there, event("b", 1))
+    await wait_until(lambda: _true(other.news), HEAL_SECONDS)
+    server.freeze()
+    await here.subscribe("a", receiver)  # it waits a second, and not two as the listener does
+    system.record.commit(None, event("a", 1))
+    server.thaw()
+    await heard(receiver, 1)
 
 
 async def test_what_only_the_speaker_could_not_send_is_sent_when_it_can(system: System, server: RedisServer) -> None:

@@ -25,10 +25,6 @@ pytestmark = pytest.mark.timeout(180)
 FLAPS: Final = 10
 IDLE_SECONDS: Final = 30.0
 
-_JOBS_WAIT: Final = pytest.mark.xfail(
-    reason="Redis counts as usable by its probe alone: while rings cannot be put in or taken, jobs wait in the record"
-)
-
 
 @pytest.mark.fault(seconds=19)
 async def test_one_that_comes_and_goes_each_second_changes_the_mode_once(tmp_path: Path) -> None:
@@ -99,8 +95,8 @@ async def test_a_ring_made_by_hand_runs_nothing_that_the_record_does_not_hold(tm
 @pytest.mark.parametrize(
     "forbidden",
     [
-        pytest.param("rpush", marks=[pytest.mark.fault(seconds=35), _JOBS_WAIT]),
-        pytest.param("blmove", marks=[pytest.mark.fault(seconds=35), _JOBS_WAIT]),
+        pytest.param("rpush", marks=pytest.mark.fault(seconds=20)),
+        pytest.param("blmove", marks=pytest.mark.fault(seconds=20)),
         pytest.param("publish", marks=pytest.mark.fault(seconds=11)),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,6 +22,18 @@ if TYPE_CHECKING:
 SETTINGS = Settings(ring_cap=4)
 
 
+class ServingSwitch(Switch):
+    """One that notes for which jobs the worker of this process is rung."""
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self.rung_here: list[str] = []
+
+    async def ring_here(self, queue: str, job_id: str, kind: str, fence: int) -> bool:
+        self.rung_here.append(job_id)
+        return await super().ring_here(queue, job_id, kind, fence)
+
+
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     opened = SqliteDatabase(tmp_path / "record.db", synchronous="NORMAL")
@@ -31,8 +43,8 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
 
 
 @pytest.fixture
-async def switch() -> AsyncIterator[Switch]:
-    opened = Switch((QUEUE,), SETTINGS, ring_timeout=60)
+async def switch() -> AsyncIterator[ServingSwitch]:
+    opened = ServingSwitch((QUEUE,), SETTINGS, ring_timeout=60, serves=True)
     await opened.open("record-1")
     yield opened
     await opened.close()
@@ -72,3 +84,20 @@ async def test_of_processes_long_silent_nothing_is_kept(database: SqliteDatabase
     await database.write(Do("UPDATE workers SET seen_at = seen_at - 700000"))
     await Reconciler(database, switch, {}, SETTINGS).tick()
     assert await database.read(LiveWorkers(10_000_000)) == []
+
+
+async def test_jobs_that_stay_ready_are_rung_for_here_though_their_rings_wait_elsewhere(
+    database: SqliteDatabase, switch: ServingSwitch
+) -> None:
+    reconciler = Reconciler(database, switch, {QUEUE: (KIND,)}, SETTINGS)
+    job = await submitted(database)
+    for _ in range(3):
+        await reconciler.tick()
+    assert switch.rung_here == []
+    await reconciler.tick()
+    assert switch.rung_here == [job.id]
+    await database.write(PauseQueue(QUEUE))
+    await reconciler.tick()
+    await database.write(ResumeQueue(QUEUE))
+    await reconciler.tick()
+    assert switch.rung_here == [job.id], "it was not ready all the while"

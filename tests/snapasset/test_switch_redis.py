@@ -182,3 +182,25 @@ async def test_and_is_not_used_when_it_turns_out_later() -> None:
             assert (late.mode, late.redis) == ("memory", "down")
             server.command("DEL", OWNER_KEY)
             await becomes(late, "redis")
+
+
+async def test_a_ring_that_was_late_arrives_all_the_same(server: RedisServer) -> None:
+    """A Redis that is far away: whoever broke off what takes long would never have a connection to it."""
+    async with opened(url_of(server), ring_seconds=0.05, redis_probe_seconds=10) as switch:
+        server.freeze()
+        assert not await switch.ring("pictures", "job-1", "draw", 1)
+        server.thaw()
+
+        async def there() -> bool:
+            return await switch.waiting_rings("pictures") == 1
+
+        await wait_until(there, 20)
+
+
+async def test_however_many_are_late_no_more_than_some_are_asked(server: RedisServer) -> None:
+    async with opened(url_of(server), ring_seconds=0.05, ring_cap=5000, redis_probe_seconds=10) as switch:
+        server.freeze()
+        rung = await asyncio.gather(*(switch.ring("pictures", f"job-{n}", "draw", 1) for n in range(1000)))
+        assert not any(rung)
+        assert len(asyncio.all_tasks()) < 300
+        server.thaw()

@@ -24,7 +24,7 @@ CREATE TABLE workers (
     version text NOT NULL,
     kinds text NOT NULL,
     queues text NOT NULL,
+    mode text NOT NULL,
     started_at bigint NOT NULL,
-    seen_at bigint NOT NULL,
-    beat bigint NOT NULL DEFAULT 0
+    seen_at bigint NOT NULL
 );

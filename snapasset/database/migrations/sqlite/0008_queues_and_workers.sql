@@ -24,7 +24,7 @@ CREATE TABLE workers (
     version TEXT NOT NULL,
     kinds TEXT NOT NULL,
     queues TEXT NOT NULL,
+    mode TEXT NOT NULL,
     started_at INTEGER NOT NULL,
-    seen_at INTEGER NOT NULL,
-    beat INTEGER NOT NULL DEFAULT 0
+    seen_at INTEGER NOT NULL
 ) STRICT;

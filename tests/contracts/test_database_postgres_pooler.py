@@ -1,0 +1,242 @@
+"""PostgreSQL behind a pooler that gives each transaction another server connection: nothing may outlive a transaction there.
+
+The first suite says so of an ordinary connection and needs no pooler; the second one asks a real pgbouncer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from snapasset.database import Both
+from snapasset.database.postgres import PostgresDatabase
+from snapasset.database.postgres_connection import connect
+from snapasset.database.postgres_line import KEPT, Line, Texts
+from snapasset.records.claims import Beat
+from snapasset.records.endings import Complete
+from snapasset.records.jobs import GetJob
+from tests.contracts.record_backends import Do, Look, Nothing, begun
+from tests.contracts.record_jobs import CLAIM, claimed, held, stored, submitted
+from tests.contracts.record_postgres import PostgresRecord
+from tests.contracts.test_database_postgres import Alone
+from tests.servers.pgbouncer import SERVER_CONNECTIONS, pooled
+from tests.servers.postgres import shared_server
+from tests.servers.proxy import CHUNK, Proxy
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from snapasset.database import Database
+
+DESCRIBE = b"D\0\0\0\x06S\0"
+"""What asks for the types of an unnamed statement; the answer is waited for."""
+
+LEFT_BEHIND = (
+    "SELECT (SELECT count(*) FROM pg_prepared_statements), "
+    "(SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory'), "
+    "(SELECT count(*) FROM pg_listening_channels())"
+)
+EXECUTORS = 10
+
+
+@pytest.fixture
+async def record(tmp_path: Path) -> AsyncIterator[PostgresRecord]:
+    opened = PostgresRecord(tmp_path)
+    yield opened
+    await opened.close()
+
+
+async def execute(database: Database, *, turns: int = 0) -> None:
+    """Take jobs until there are none; `turns` of the loop later, end one and claim the next in one change."""
+    job = await database.write(CLAIM)
+    while job is not None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        _, job = await database.write(Both(Complete(job.id, job.fence, "{}"), CLAIM))
+
+
+async def work_off(database: Database, count: int) -> None:
+    """Have so many jobs done by executors side by side."""
+    await asyncio.gather(*(submitted(database) for _ in range(count)))
+    await asyncio.gather(*(execute(database) for _ in range(EXECUTORS)))
+
+
+class TestNothingIsLeft:
+    async def test_no_transaction_leaves_a_statement_or_a_lock_of_the_session(self, database: Database) -> None:
+        await work_off(database, 30)
+        await asyncio.gather(*(database.read(GetJob("any")) for _ in range(9)))
+        assert await database.write(Do(LEFT_BEHIND)) == [(0, 0, 0)]
+        assert await asyncio.gather(*(database.read(Look(LEFT_BEHIND)) for _ in range(9))) == [[(0, 0, 0)]] * 9
+
+    async def test_what_the_server_forgets_between_two_changes_is_not_missed(self, database: Database) -> None:
+        for _ in range(3):
+            job = await held(database)
+            await database.write(Do("DEALLOCATE ALL"))
+            assert await database.write(Beat(job.id, job.fence, 5.0)) is False
+            await database.write(Do("DEALLOCATE ALL"))
+            await database.write(Complete(job.id, job.fence, "{}"))
+            assert (await stored(database, job.id)).status == "completed"
+
+    async def test_nor_is_what_a_pooler_discards_of_a_connection(self) -> None:
+        line = Line(shared_server().url())
+        for n in range(3):
+            driver = await line.begin("READ COMMITTED", {})
+            assert [tuple(row) for row in await line.texts.fetch("SELECT $1::int + 1", n)] == [(n + 1,)]
+            await line.end(driver, "COMMIT")
+            await driver.execute("DISCARD ALL")
+        await line.close()
+
+
+class Overheard(Proxy):
+    """Remembers what it carries to the server."""
+
+    said = b""
+
+    async def _carry(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        is_open: asyncio.Event,
+        ends: Callable[[bytes], bool],
+    ) -> None:
+        del ends
+        while chunk := await reader.read(CHUNK):
+            if is_open is self._there:
+                self.said += chunk
+            writer.write(chunk)
+            await writer.drain()
+
+
+class TestTexts:
+    @pytest.fixture
+    async def proxy(self) -> AsyncIterator[Overheard]:
+        proxy = Overheard(shared_server().port)
+        await proxy.open()
+        yield proxy
+        await proxy.close()
+
+    @pytest.fixture
+    def url(self, proxy: Overheard) -> str:
+        return shared_server().tcp_url("record").replace(str(shared_server().port), str(proxy.port))
+
+    @pytest.fixture
+    async def texts(self, record: PostgresRecord, url: str) -> AsyncIterator[Texts]:
+        del record  # it makes the database
+        driver = await connect(url)
+        yield Texts(driver)
+        await driver.close()
+
+    async def test_each_use_is_of_its_own_text_whatever_came_between(self, texts: Texts) -> None:
+        for n in range(3):
+            [[up]] = await texts.fetch("SELECT $1::bigint + 1", n)
+            [[down]] = await texts.fetch("SELECT $1::bigint - 1", n)
+            [[word]] = await texts.fetch("SELECT $1::text", str(n))
+            rows = await texts.fetchmany("SELECT $1::bigint * 2", [(n,), (n + 1,)])
+            assert (up, down, word, [row[0] for row in rows]) == (n + 1, n - 1, str(n), [2 * n, 2 * n + 2])
+
+    async def test_the_oldest_of_too_many_is_forgotten_and_asked_for_again(
+        self, texts: Texts, proxy: Overheard
+    ) -> None:
+        async def asks(n: int) -> int:
+            proxy.said = b""
+            [[answer]] = await texts.fetch(f"SELECT {n} + $1::bigint", 1)
+            assert answer == n + 1
+            return proxy.said.count(DESCRIBE)
+
+        assert [await asks(n) for n in range(KEPT + 1)] == [1] * (KEPT + 1)
+        assert [await asks(n) for n in (1, KEPT, 0)] == [0, 0, 1]
+
+    async def test_one_that_fails_can_be_used_again(self, texts: Texts) -> None:
+        for n in (0, 1):
+            with pytest.raises(Exception, match="division by zero"):
+                await texts.fetch("SELECT 1 / $1::int", 0)
+            [[answer]] = await texts.fetch("SELECT 1 / $1::int", 1)
+            assert answer == 1, n
+
+    async def test_types_are_asked_for_once_a_text_and_connection(
+        self, record: PostgresRecord, proxy: Overheard, url: str
+    ) -> None:
+        database = PostgresDatabase(url, more_settings=record.settings)
+        await database.open()
+
+        async def life() -> int:
+            proxy.said = b""
+            job = await submitted(database)
+            assert (await claimed(database)).id == job.id
+            await database.write(Complete(job.id, 1, "{}"))
+            assert proxy.said.count(b"COMMIT\0") == 3
+            return proxy.said.count(DESCRIBE)
+
+        assert [await life() > 0, await life(), await life()] == [True, 0, 0]
+        await database.close()
+
+
+class TestTurns:
+    async def test_those_who_were_answered_apart_commit_together_soon(
+        self, record: PostgresRecord, database: Database
+    ) -> None:
+        lives = 20
+        await asyncio.gather(*(submitted(database) for _ in range(lives * EXECUTORS)))
+        gate = record.halfway(Nothing())
+        early = asyncio.create_task(database.write(gate))
+        await gate.reached()
+        first = await begun(*(execute(database, turns=4) for _ in range(EXECUTORS // 2)))
+        late = record.halfway(CLAIM)
+        [joining] = await begun(database.write(late))
+        gate.go_on()
+        await early
+        await late.reached()  # the first half has been taken into a commit, and is held there by the last of it
+        rest = await begun(*(execute(database, turns=4) for _ in range(EXECUTORS // 2)))
+        late.go_on()
+        await asyncio.gather(joining, *first, *rest)
+        [(commits,)] = record.glimpse(
+            "SELECT count(DISTINCT xid) FROM job_events WHERE body::json ->> 'status' = 'completed'"
+        )
+        assert lives - 1 <= commits <= lives + 3
+
+
+class TestPooler:
+    @pytest.fixture
+    async def both(self, record: PostgresRecord) -> AsyncIterator[list[Database]]:
+        """Two processes' databases on one record, each through the pooler."""
+        with pooled(shared_server(), "record") as url:
+            databases: list[Database] = [PostgresDatabase(url, more_settings=record.settings) for _ in range(2)]
+            for one in databases:
+                await one.open()
+            halves = [record.halfway(Nothing()) for _ in databases]
+            waiting = await begun(*(one.write(half) for one, half in zip(databases, halves, strict=True)))
+            for half in halves:
+                await half.reached()  # when both are in a transaction, the pooler has two connections to give
+            for half in halves:
+                half.go_on()
+            await asyncio.gather(*waiting)
+            yield databases
+            for one in databases:
+                await one.close()
+
+    async def test_every_change_is_made_once_on_whichever_connection(
+        self, record: PostgresRecord, both: list[Database]
+    ) -> None:
+        await asyncio.gather(*(work_off(one, 60) for one in both))
+        assert record.glimpse("SELECT status, seq, count(*) FROM jobs GROUP BY status, seq") == [("completed", 3, 120)]
+        assert record.glimpse("SELECT count(*), count(DISTINCT (job_id, seq)) FROM job_events") == [(360, 360)]
+
+    async def test_one_client_has_several_connections_in_turn(self, both: list[Database]) -> None:
+        for one in both:
+            served = [await one.write(Do("SELECT pg_backend_pid()")) for _ in range(2)]
+            assert served[0] != served[1]
+
+    async def test_batches_and_questions_do_not_miss_what_was_said_on_another(
+        self, record: PostgresRecord, both: list[Database]
+    ) -> None:
+        one, other = both
+        for n in range(4 * SERVER_CONNECTIONS):
+            names = ("a", "b", "c")
+            asked = [one.write(Alone("SELECT $1::text, $2::bigint", (name, n), name)) for name in names]
+            jobs = await asyncio.gather(*(submitted(other) for _ in range(3)))
+            assert await asyncio.gather(*asked) == [[(name, n)] for name in names]
+            assert [await one.read(GetJob(job.id)) for job in jobs] == jobs
+        assert record.glimpse("SELECT count(*) FROM jobs") == [(12 * SERVER_CONNECTIONS,)]
