@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent
 LOWEST, ALONE = (3, 11), {"bench": ["--no-deps"], "servers": ["--no-deps"]}
 USAGE = """usage: python3 dev.py COMMAND [...]
   run [...]      start SnapAsset here; what follows goes to `python -m server`
-  test [...]     run all tests; what follows goes to pytest: dev.py test -k stream
+  test [...]     run the tests, --faults: all of them; what follows goes to pytest: dev.py test -k stream
   check [--fix]  format, lint, types, imports, requirements, dead code, house rules; --fix mends what a tool can mend
   bench [name]   measure; what follows goes to `python -m bench`
   pictures       make the pictures of the README anew
