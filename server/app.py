@@ -72,4 +72,5 @@ async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue)
         file_urls=FileUrls(secret, settings.file_url_seconds),
         metrics=engine.metrics,
         drain=drain,
+        lives=lambda: engine.runner.lives,
     )

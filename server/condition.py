@@ -6,24 +6,19 @@ Every part is asked under a time limit and beside the others, so a part that han
 from __future__ import annotations
 
 import asyncio
-import logging
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from snapasset.database import Liveness
-from snapasset.errors import StorageQuotaExceeded, Unavailable
+from snapasset.errors import StorageQuotaExceeded
 from snapasset.records.jobs import QueueDepth, QueueDepths, UnknownKinds
 from snapasset.records.queues import QueueRoom, QueueRooms
 from snapasset.records.workers import LiveWorkers
+from snapasset.vitals import in_time, living_workers, record_answers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from server.state import State
     from snapasset.records.workers import WorkerSeen
+    from snapasset.switch import RedisStatus
 
-log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 StorageWord = Literal["ok", "full", "down"]
 
 _EMPTY: Final = QueueDepth(waiting=0, delayed=0, blocked=0, active=0, oldest_ms=None)
@@ -33,14 +28,15 @@ _OPEN: Final = QueueRoom(paused=False, concurrency=None, rate_jobs=None, rate_ms
 class Known(NamedTuple):
     """What the record says.
 
-    `workers`: the processes that live; `unknown`: how many jobs of kinds that this one does not know wait, by queue and
-    kind.
+    `workers`: the processes that live; `ready`: how many jobs wait to be claimed, by queue and kind; `kinds`: those that
+    this process knows.
     """
 
     depths: dict[str, QueueDepth]
     rooms: dict[str, QueueRoom]
     workers: list[WorkerSeen]
-    unknown: dict[str, dict[str, int]]
+    ready: dict[str, dict[str, int]]
+    kinds: frozenset[str]
 
     def depth(self, queue: str) -> QueueDepth:
         return self.depths.get(queue, _EMPTY)
@@ -52,36 +48,53 @@ class Known(NamedTuple):
         """How many live processes take jobs of a queue."""
         return sum(queue in worker.queues for worker in self.workers)
 
+    @property
+    def unknown(self) -> dict[str, dict[str, int]]:
+        """How many ready jobs are of kinds that this process does not know, by queue and kind."""
+        strange = {
+            queue: {kind: count for kind, count in counts.items() if kind not in self.kinds}
+            for queue, counts in self.ready.items()
+        }
+        return {queue: counts for queue, counts in strange.items() if counts}
+
     def deserted(self, queue: str) -> bool:
-        """Whether jobs wait where nobody takes them, though nobody has paused the queue."""
-        return self.depth(queue).waiting > 0 and not self.serving(queue) and not self.room(queue).paused
+        """Whether jobs are ready that no live process would take, though nobody has paused the queue.
+
+        It takes one that serves the queue and knows the kind: during a change of version either may be wanting.
+        """
+        known = {kind for worker in self.workers if queue in worker.queues for kind in worker.kinds}
+        return not self.ready.get(queue, {}).keys() <= known and not self.room(queue).paused
 
 
 class Condition(NamedTuple):
-    """How the parts are; `known` is None while the record does not answer in time."""
+    """How the parts are.
 
+    `answers`: whether the record does; `known` is None while it does not, and while it is too slow to count the jobs.
+    """
+
+    answers: bool
     known: Known | None
     storage: StorageWord
-    redis: str
+    redis: RedisStatus
 
     @property
     def status(self) -> Literal["ok", "degraded", "down"]:
-        """down: no job is taken; degraded: jobs are taken, and not all will succeed now, or not as they should."""
-        if self.known is None:
+        """down: no job is taken; degraded: jobs are taken, and not all will succeed now, or nobody can tell."""
+        if not self.answers:
             return "down"
-        well = self.storage == "ok" and self.redis != "down"
-        return "ok" if well and not any(map(self.known.deserted, self.known.depths)) else "degraded"
+        well = self.known is not None and not any(map(self.known.deserted, self.known.ready))
+        return "ok" if well and self.storage == "ok" and self.redis != "down" else "degraded"
 
 
 async def look(state: State) -> Condition:
     """Ask every part."""
-    known, storage = await asyncio.gather(_look_into_record(state), _look_into_storage(state))
-    return Condition(known, storage, state["switch"].redis)
-
-
-async def record_answers(state: State) -> bool:
-    """Whether the record can be asked."""
-    return await _ask(state["database"].read(QueueRooms()), state) is not None
+    seconds = state["settings"].health_seconds
+    answers, known, storage = await asyncio.gather(
+        record_answers(state["database"], seconds),
+        in_time(_count(state), seconds),
+        in_time(_look_into_storage(state), seconds),
+    )
+    return Condition(answers or known is not None, known, storage or "down", state["switch"].redis)
 
 
 def queue_names(state: State, known: Known) -> tuple[str, ...]:
@@ -91,45 +104,26 @@ def queue_names(state: State, known: Known) -> tuple[str, ...]:
 
 async def seen_workers(state: State, silent_seconds: float) -> list[WorkerSeen] | None:
     """The processes that were heard of within this time, whether they live or not; None when the record is away."""
-    return await _ask(state["database"].read(LiveWorkers(round(silent_seconds * 1000))), state)
+    question = state["database"].read(LiveWorkers(round(silent_seconds * 1000)))
+    return await in_time(question, state["settings"].health_seconds)
 
 
-async def _look_into_record(state: State) -> Known | None:
-    read = state["database"].read
-    kinds = tuple(job_type.kind for job_type in state["catalogue"])
-    asked = asyncio.gather(read(QueueDepths()), read(QueueRooms()), _live_workers(state), read(UnknownKinds(kinds)))
-    found = await _ask(asked, state)
-    return None if found is None else Known(*found)
-
-
-async def _live_workers(state: State) -> list[WorkerSeen]:
-    """Those whose word is fresh, without those that are known to have died since."""
+async def _count(state: State) -> Known:
+    """One question after the other: each of them may read all that is ready, and others want to read as well."""
     database = state["database"]
-    workers = await database.read(LiveWorkers(state["settings"].gone_ms))
-    if workers and isinstance(database, Liveness):
-        dead = await asyncio.to_thread(database.dead, [worker.id for worker in workers])
-        return [worker for worker in workers if worker.id not in dead]
-    return workers
+    kinds = tuple(job_type.kind for job_type in state["catalogue"])
+    return Known(
+        rooms=await database.read(QueueRooms()),
+        workers=await living_workers(database, state["settings"].gone_ms),
+        depths=await database.read(QueueDepths(kinds)),
+        ready=await database.read(UnknownKinds(())),  # of every kind, when none is known
+        kinds=frozenset(kinds),
+    )
 
 
 async def _look_into_storage(state: State) -> StorageWord:
-    async def check() -> StorageWord:
-        try:
-            await state["storage"].check()
-        except StorageQuotaExceeded:
-            return "full"
-        return "ok"
-
-    return await _ask(check(), state) or "down"
-
-
-async def _ask(question: Awaitable[T], state: State) -> T | None:
-    """What a part answers; None when it is not well, or not in time."""
     try:
-        async with asyncio.timeout(state["settings"].health_seconds):
-            return await question
-    except (Unavailable, TimeoutError):
-        return None
-    except Exception:
-        log.exception("a part of the service failed its health check")
-        return None
+        await state["storage"].check()
+    except StorageQuotaExceeded:
+        return "full"
+    return "ok"

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic.alias_generators import to_camel
 from starlette.responses import Response
 
-from server.condition import look, queue_names, record_answers
+from server.condition import look, queue_names
 from server.state import Stage
 from snapasset import __version__
+from snapasset.vitals import record_answers
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
 async def overview(request: Request[State]) -> Response:
     """GET /health: ok; degraded, when jobs are taken but not all will succeed now; down (503), when none is taken."""
     condition = await look(request.state)
-    return answer(overview_body(request.state, condition), healthy=condition.known is not None)
+    return answer(overview_body(request.state, condition), healthy=condition.answers)
 
 
-async def live(_request: Request[State]) -> Response:
-    """GET /health/live: 200 while the process can answer at all."""
-    return answer({"status": "ok"}, healthy=True)
+async def live(request: Request[State]) -> Response:
+    """GET /health/live: 200 while all runs that must run in this process; it may drain, or miss the record."""
+    lives = request.state["lives"]()
+    return answer({"status": "ok" if lives else "down"}, healthy=lives)
 
 
 async def ready(request: Request[State]) -> Response:
@@ -37,7 +39,7 @@ async def ready(request: Request[State]) -> Response:
     stage = state["life"].stage
     if stage is not Stage.SERVING:
         return answer({"status": stage}, healthy=False)
-    healthy = await record_answers(state)
+    healthy = await record_answers(state["database"], state["settings"].health_seconds)
     return answer({"status": "ready" if healthy else "down"}, healthy=healthy)
 
 
@@ -50,14 +52,14 @@ def overview_body(state: State, condition: Condition) -> dict[str, Any]:
         "version": __version__,
         "mode": switch.mode,
         "services": {
-            "database": {"status": "down" if known is None else "ok", "name": state["database"].name},
+            "database": {"status": "ok" if condition.answers else "down", "name": state["database"].name},
             "storage": {"status": condition.storage, "name": state["storage"].name},
             "redis": {"status": condition.redis, **({} if switch.why is None else {"why": switch.why})},
             "queues": {} if known is None else _queues(state, known),
         },
     }
-    if known is not None and known.unknown:
-        body["unknownKinds"] = {wire_name(queue): kinds for queue, kinds in known.unknown.items()}
+    if known is not None and (unknown := known.unknown):
+        body["unknownKinds"] = {wire_name(queue): kinds for queue, kinds in unknown.items()}
     return body
 
 

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 
 SETTINGS: Final = (
     "allow_anonymous", "sqlite_synchronous", "log_level", "live_jobs_per_owner", "job_max_concurrency",
-    "retry_base_seconds", "retry_max_seconds", "beat_seconds", "lease_seconds", "reconcile_seconds", "drain_seconds",
+    "retry_base_seconds", "retry_max_seconds", "beat_seconds", "lease_seconds", "presence_seconds", "reconcile_seconds",
+    "drain_seconds",
     "paid_doubt", "redis_probe_seconds", "redis_return_seconds", "fallback_worker", "ring_cap", "ring_drain_seconds",
     "ring_seconds", "keep_completed_hours", "keep_completed_jobs", "keep_failed_days", "keep_failed_jobs",
-    "keep_failed_files_days", "cleanup_cron", "cleanup_zone", "heartbeat_seconds", "stream_retry_ms", "sweep_seconds",
+    "keep_failed_files_days", "cleanup_cron", "cleanup_zone", "health_seconds", "heartbeat_seconds", "stream_retry_ms",
+    "sweep_seconds", "sweep_redis_seconds",
 )  # fmt: skip
 """What explains how the service behaves and gives nothing away."""
 
@@ -59,7 +61,7 @@ async def detailed(request: Request[State]) -> Response:
         "streams": {"readers": state["hub"].readers, "waiting": state["hub"].waiting},
         "settings": {wire_name(name): getattr(state["settings"], name) for name in SETTINGS},
     }
-    return answer(body, healthy=known is not None)
+    return answer(body, healthy=condition.answers)
 
 
 async def _rings(state: State) -> dict[str, int | None]:

@@ -10,13 +10,13 @@ from starlette.responses import Response
 
 from server.condition import look
 from server.problems import refusal
-from snapasset.metrics import CONTENT_TYPE, Found
+from snapasset.metrics import CONTENT_TYPE, Found, QueueFound
 from snapasset.metrics_access import may_read_metrics
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from server.condition import Condition
+    from server.condition import Condition, Known
     from server.state import State
 
 _HEADERS: Final = {"cache-control": "no-store", "content-type": CONTENT_TYPE}
@@ -35,8 +35,22 @@ async def scrape(request: Request[State]) -> Response:
 def _found(condition: Condition, streams: int) -> Found:
     known = condition.known
     return Found(
-        up={"database": known is not None, "storage": condition.storage != "down"},
-        queues=None if known is None else known.depths,
+        up={"database": condition.answers, "storage": condition.storage != "down"},
+        queues=None if known is None else _queues(known),
         workers=None if known is None else Counter(worker.role for worker in known.workers),
         streams=streams,
     )
+
+
+def _queues(known: Known) -> dict[str, QueueFound]:
+    served = {queue for worker in known.workers for queue in worker.queues}
+    unknown = known.unknown
+    return {
+        queue: QueueFound(
+            depth=known.depth(queue),
+            paused=known.room(queue).paused,
+            workers=known.serving(queue),
+            unknown=sum(unknown.get(queue, {}).values()),
+        )
+        for queue in {*known.depths, *known.rooms, *served}
+    }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import os
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
@@ -11,8 +11,8 @@ import uvicorn
 from server.protocol import GuardedProtocol
 
 if TYPE_CHECKING:
+    import asyncio
     import socket
-    from types import FrameType
 
     from starlette.applications import Starlette
 
@@ -28,11 +28,11 @@ class Server(uvicorn.Server):
     """Serves an application whose lifespan has begun already, as `state`.
 
     uvicorn would wait for streams to end before it told the application to stop, and streams wait for the
-    application; so the draining is done here, between the two. The first SIGTERM or SIGINT begins it, a second ends the
-    process at once: the record is made for that.
+    application; so the draining is done here, between the two. `told` begins it, which may have happened already;
+    signals belong to the process, not to its server.
     """
 
-    def __init__(self, app: Starlette, state: State) -> None:
+    def __init__(self, app: Starlette, state: State, told: asyncio.Event) -> None:
         config = uvicorn.Config(
             app,
             http=GuardedProtocol,
@@ -45,6 +45,7 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._state = state
+        self._told = told
         self.stuck = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -59,9 +60,8 @@ class Server(uvicorn.Server):
         self.stuck = await self._state["drain"]()
         await super().shutdown(sockets)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take a signal. Not uvicorn's way, which raises it again at the end: a stop in good order is a success."""
-        del frame
-        if self.should_exit:
-            os._exit(128 + sig)
-        self.should_exit = True
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or self._told.is_set()
+
+    def capture_signals(self) -> contextlib.nullcontext[None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return contextlib.nullcontext()

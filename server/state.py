@@ -46,7 +46,8 @@ class State(TypedDict):
     """What the lifespan opened.
 
     `provider` is the name of who makes the pictures. `drain` ends the streams and lets the jobs of this process end,
-    harmless when repeated; it answers how many of them ignore that they are to end.
+    harmless when repeated; it answers how many of them ignore that they are to end. `lives`: whether all runs that must run
+    in this process; while it drains it lives.
     """
 
     settings: Settings
@@ -62,3 +63,4 @@ class State(TypedDict):
     file_urls: FileUrls
     metrics: Metrics
     drain: Callable[[], Awaitable[int]]
+    lives: Callable[[], bool]

@@ -43,7 +43,7 @@ _BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 
 _BIRTHS: Final = "_created"
 
 
-class Mode(Protocol):
+class SwitchView(Protocol):
     """Who knows whether Redis is in use: the switch."""
 
     @property
@@ -57,11 +57,20 @@ class Mode(Protocol):
         ...
 
 
+class QueueFound(NamedTuple):
+    """A queue. `workers`: the live processes that take its jobs; `unknown`: its ready jobs of kinds not known here."""
+
+    depth: QueueDepth
+    paused: bool
+    workers: int
+    unknown: int
+
+
 class Found(NamedTuple):
     """What was found out for one scrape. None: not known now, or not of this process."""
 
     up: Mapping[str, bool]
-    queues: Mapping[str, QueueDepth] | None = None
+    queues: Mapping[str, QueueFound] | None = None
     workers: Mapping[str, int] | None = None
     streams: int | None = None
 
@@ -69,7 +78,7 @@ class Found(NamedTuple):
 class Metrics:
     """The counters of one process."""
 
-    def __init__(self, catalogue: Catalogue, switch: Mode) -> None:
+    def __init__(self, catalogue: Catalogue, switch: SwitchView) -> None:
         self._switch = switch
         self._queues = _Bound(catalogue.queues)
         self._kinds = _Bound([job_type.kind for job_type in catalogue])
@@ -140,19 +149,28 @@ class Metrics:
         if found.workers is not None:
             yield _by_label("workers", "Processes that are alive.", "role", _fold(found.workers, _ROLES, ROLES))
 
-    def _of_queues(self, queues: Mapping[str, QueueDepth]) -> Iterator[Metric]:
-        counts = {(queue, status): 0 for queue in self._queues.names for status in _UNENDED}
-        oldest = dict.fromkeys(self._queues.names, 0.0)
-        for queue, depth in queues.items():
+    def _of_queues(self, queues: Mapping[str, QueueFound]) -> Iterator[Metric]:
+        """Of queues that are not in the catalogue all are one: their counts are added up, the rest is of the worst."""
+        jobs = {(queue, status): 0 for queue in self._queues.names for status in _UNENDED}
+        unknown, workers = (dict.fromkeys(self._queues.names, 0) for _ in range(2))
+        paused, oldest = (dict.fromkeys(self._queues.names, 0.0) for _ in range(2))
+        for queue, found in queues.items():
             name = self._queues(queue)
-            oldest[name] = max(oldest.get(name, 0.0), (depth.oldest_ms or 0) / 1000)
             for status in _UNENDED:
-                counts[name, status] = counts.get((name, status), 0) + getattr(depth, status)
-        jobs = _gauge("jobs", "Jobs that have not ended.", "queue", "status")
-        for labels, count in counts.items():
-            jobs.add_metric(labels, count)
-        yield jobs
-        yield _by_label("queue_oldest_seconds", "Age of the oldest job that is ready; 0: none is.", "queue", oldest)
+                jobs[name, status] = jobs.get((name, status), 0) + getattr(found.depth, status)
+            unknown[name] = unknown.get(name, 0) + found.unknown
+            workers[name] = min(workers.get(name, found.workers), found.workers) if name == OTHER else found.workers
+            paused[name] = max(paused.get(name, 0.0), float(found.paused))
+            oldest[name] = max(oldest.get(name, 0.0), (found.depth.oldest_ms or 0) / 1000)
+        family = _gauge("jobs", "Jobs that have not ended.", "queue", "status")
+        for labels, count in jobs.items():
+            family.add_metric(labels, count)
+        yield family
+        yield _by_label("jobs_unknown_kind", "Ready jobs of kinds that this process does not know.", "queue", unknown)
+        yield _by_label("queue_workers", "Live processes that take jobs of a queue.", "queue", workers)
+        yield _by_label("queue_paused", "1 while nobody may claim from a queue.", "queue", paused)
+        says = "Age of the oldest ready job of a kind that is known here; 0: there is none."
+        yield _by_label("queue_oldest_seconds", says, "queue", oldest)
 
 
 class _Bound:
@@ -184,7 +202,7 @@ _OUTCOMES: Final = _Bound(OUTCOMES)
 _ROLES: Final = _Bound(ROLES)
 
 
-def _of_switch(switch: Mode) -> Iterator[Metric]:
+def _of_switch(switch: SwitchView) -> Iterator[Metric]:
     mode = _gauge("mode", "1 for the mode that is in use.", "mode")
     for one in MODES:
         mode.add_metric((one,), float(switch.mode == one))

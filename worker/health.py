@@ -7,12 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import ipaddress
 import json
-import logging
-import os
-import socket
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -23,12 +19,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from snapasset.errors import BadConfiguration, Unavailable
+from snapasset.errors import BadConfiguration
+from snapasset.listening import listen
 from snapasset.metrics import CONTENT_TYPE, Found
 from snapasset.metrics_access import may_read_metrics
-from snapasset.records.queues import QueueRooms
+from snapasset.vitals import record_answers
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncGenerator, Callable
 
     from starlette.requests import Request
@@ -37,16 +35,12 @@ if TYPE_CHECKING:
     from snapasset.metrics import Metrics
     from snapasset.settings import Settings
 
-log = logging.getLogger(__name__)
-
-_BACKLOG: Final = 64
 _CONNECTIONS: Final = 64
 """More at once than probes and Prometheus ever need."""
 
 _CONNECTION_SECONDS: Final = "connection_seconds"
 _LAST_ANSWERS_SECONDS: Final = 1
 _NO_STORE: Final = {"cache-control": "no-store"}
-_NOT_OURS: Final = "WORKER_HOST is no address of this machine."
 
 
 @asynccontextmanager
@@ -66,7 +60,7 @@ async def health_listener(
     if settings.worker_port is None:
         yield None
         return
-    with await _bind(settings.worker_host, settings.worker_port) as listener:
+    with await asyncio.to_thread(_bind, settings.worker_host, settings.worker_port) as listener:
         host, port = listener.getsockname()[:2]
         health = _Health(settings, live, ready, database, metrics, loopback=ipaddress.ip_address(host).is_loopback)
         server = _Server(health.application(), settings.request_seconds)
@@ -126,15 +120,7 @@ class _Health:
         return Response(self._metrics.text(found), headers={**_NO_STORE, "content-type": CONTENT_TYPE})
 
     async def _record_answers(self) -> bool:
-        try:
-            async with asyncio.timeout(self._settings.health_seconds):
-                await self._database.read(QueueRooms())
-        except (Unavailable, TimeoutError):
-            return False
-        except Exception:
-            log.exception("the record failed its health check")
-            return False
-        return True
+        return await record_answers(self._database, self._settings.health_seconds)
 
 
 class _BriefConnection(HttpToolsProtocol):
@@ -181,26 +167,15 @@ class _Server(uvicorn.Server):
         self.answers.set()
 
 
-async def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     """A listening socket. Raises `BadConfiguration`."""
     try:
-        # Without the port: with one, the C library takes "*" for every address there is.
-        found = await asyncio.get_running_loop().getaddrinfo(
-            host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        family, *_, address = found[0]
-        listener = socket.create_server((address[0], port), family=family, backlog=_BACKLOG)
-    except (socket.gaierror, UnicodeError):
-        raise BadConfiguration(_NOT_OURS) from None
+        return listen(host, (port,), "WORKER_HOST")
     except OSError as error:
-        if error.errno == errno.EADDRNOTAVAIL:
-            raise BadConfiguration(_NOT_OURS) from None
         raise BadConfiguration(
-            f"WORKER_PORT cannot be listened on ({os.strerror(error.errno or 0)}): "
+            f"WORKER_PORT cannot be listened on ({error.strerror}): "
             "choose another, 0 for any free one, or leave it unset."
         ) from None
-    listener.setblocking(False)
-    return listener
 
 
 def _word(status: str, *, well: bool) -> Response:

@@ -88,9 +88,5 @@ class Heart:
         progress = job.progress if context is None else context.progress
         with contextlib.suppress(DatabaseUnavailable):  # then nobody can take the job over either
             cancelled = await self._database.write(Beat(job.id, job.fence, progress))
-            if context is None:
-                return
-            if cancelled is None:
-                context.lost = True
-            elif cancelled:
-                context.cancel_requested = True
+            if context is not None:
+                context.learn(cancelled)

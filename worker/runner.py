@@ -78,6 +78,7 @@ class Runner:
             metrics=metrics,
         )
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
 
     @property
     def stuck(self) -> int:
@@ -91,8 +92,9 @@ class Runner:
 
     @property
     def lives(self) -> bool:
-        """Whether all that must run for jobs to be run does."""
-        return bool(self._tasks) and self._executor.beats and not any(task.done() for task in self._tasks)
+        """Whether all that must run for jobs to be run does. One that was told to stop lives until its process ends."""
+        runs = bool(self._tasks) and self._executor.beats and not any(task.done() for task in self._tasks)
+        return runs or self._stopping
 
     async def start(self) -> None:
         """Begin to answer rings. The switch must be open."""
@@ -103,11 +105,13 @@ class Runner:
                 self._tasks.append(asyncio.create_task(worker.start(), name=f"saq-{queue}"))
 
     async def accept(self, queues: Iterable[str]) -> None:
-        """Take jobs of these queues from now on, and of no others; what runs goes on."""
-        await self._executor.accept(queues)
+        """Take jobs of these queues from now on, and of no others; what runs goes on. Once it is to stop, it takes none."""
+        if not self._stopping:
+            await self._executor.accept(queues)
 
     async def stop(self) -> None:
         """Claim nothing new, let what runs end within the drain, give the rest back. Harmless when called again."""
+        self._stopping = True
         await self._executor.drain()
         tasks, self._tasks = self._tasks, []
         for task in tasks:

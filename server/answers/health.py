@@ -45,7 +45,7 @@ class QueueHealth(Wire):
 
 
 class Services(Wire):
-    """The parts of the service; no `queues` while the database is down."""
+    """The parts of the service; no `queues` while nobody knows how many jobs there are, as the database is down or slow."""
 
     database: DatabaseHealth
     storage: StorageHealth
@@ -56,8 +56,10 @@ class Services(Wire):
 class Health(Wire):
     """How the service is. `uptime` in seconds.
 
-    degraded: jobs are taken, but not all will succeed now: the storage or Redis is away, or jobs wait where nobody takes
-    them. down: no job is taken. `unknownKinds`: by queue and kind, how many jobs wait for a newer version of the service.
+    degraded: jobs are taken, but not all will succeed now, or nobody can tell: the storage or Redis is away, jobs are ready
+    that no live process would take (it must serve the queue and know the kind) while the queue is not paused, or the
+    database is too slow to count them. down: no job is taken. `unknownKinds`: by queue and kind, how many jobs wait for
+    another version of the service than the one that answers.
     """
 
     status: Literal["ok", "degraded", "down"]
@@ -69,9 +71,9 @@ class Health(Wire):
 
 
 class Liveness(Wire):
-    """The process can answer."""
+    """Whether all runs that must run in the process; while it drains, or without its database, it lives."""
 
-    status: Literal["ok"]
+    status: Literal["ok", "down"]
 
 
 class Readiness(Wire):
@@ -83,7 +85,7 @@ class Readiness(Wire):
 class QueueDetails(QueueHealth):
     """A queue with its limits. `room`: how many jobs may be claimed now; null where there is no bound.
 
-    `oldestSeconds`: for how long the oldest ready job has waited. `rings`: calls for workers that nobody has answered
+    `oldestSeconds`: for how long the oldest ready job has waited, of those of kinds that are known here. `rings`: calls for workers that nobody has answered
     yet; null where that cannot be told.
     """
 
@@ -130,7 +132,7 @@ class StreamDetails(Wire):
 
 
 class HealthDetails(Health):
-    """All that whoever runs the service may want to know; no `queues` and no `workers` while the database is down."""
+    """All that whoever runs the service may want to know; no `queues` and no `workers` while they are not known."""
 
     mode_since: Time
     queues: dict[str, QueueDetails]

@@ -29,8 +29,9 @@ def _health(name: str, summary: str, schema: str) -> Operation:
 
 
 def _live() -> Operation:
-    responses = {"200": answer("It can.", ref("Liveness")), **refusals()}
-    return operation("getLiveness", "Service", "Whether the process can answer at all", responses, security=ANYBODY)
+    answers = {"200": answer("It lives.", ref("Liveness")), "503": answer("Start it anew.", ref("Liveness"))}
+    summary = "Whether all runs that must run in the process"
+    return operation("getLiveness", "Service", summary, {**answers, **refusals()}, security=ANYBODY)
 
 
 def _detailed() -> Operation:

@@ -21,72 +21,75 @@ _PAGE_FILES: Final = (
 def gallery_operations() -> Paths:
     """Look at, download and remove generations and their files."""
     return {
-        "/api/generations": {
-            "get": operation(
-                "listGenerations",
-                "Generations",
-                "The caller's generations, newest first",
-                {
-                    "200": answer("A page of them.", ref("GenerationList"), links=("FirstGeneration",)),
-                    **refusals(*ASKING),
-                },
-                ("Limit", "Cursor"),
-                security=SOMEBODY,
-            )
-        },
-        "/api/generations/{generationId}": {
-            "get": operation(
-                "getGeneration",
-                "Generations",
-                "A generation with its pictures",
-                {
-                    "200": answer("The generation.", ref("Generation"), links=("Renditions", "Zip", "Removal")),
-                    **refusals(*ASKING, "not_found"),
-                },
-                ("GenerationId",),
-                security=OWNER,
-            ),
-            "delete": operation(
-                "deleteGeneration",
-                "Generations",
-                "Remove a generation's pictures for good",
-                {
-                    "202": answer("Nobody sees them any more; the storage is away, and they go later.", ref("Removal")),
-                    "204": {"description": "They are gone."},
-                    **refusals(*CHANGING, "not_found", "conflict"),
-                },
-                ("GenerationId",),
-                security=OWNER,
-            ),
-        },
-        "/api/generations/{generationId}/zip": {
-            "get": operation(
-                "downloadGeneration",
-                "Generations",
-                "A generation's pictures in one file",
-                {
-                    "200": {"description": "The newest of each platform.", "content": {"application/zip": {}}},
-                    **refusals(*ASKING, "not_found", "storage_unavailable"),
-                },
-                ("GenerationId", "Platforms", "Master"),
-                security=OWNER,
-            )
-        },
-        "/api/files/{fileId}": {
-            "get": operation(
-                "getFile",
-                "Files",
-                "A file: its owner's, or anybody's by its signed address",
-                {
-                    "200": {"description": "The file.", "headers": ETAG, "content": {kind: {} for kind in _PICTURES}},
-                    **UNCHANGED,
-                    **refusals(*ASKING, "not_found", "link_expired", "file_missing", "storage_unavailable"),
-                },
-                ("FileId", "Expires", "Signature", "Download", "IfNoneMatch"),
-                security=SOMEBODY,
-            )
-        },
+        "/api/generations": {"get": _list_generations()},
+        "/api/generations/{generationId}": {"get": _get_generation(), "delete": _delete_generation()},
+        "/api/generations/{generationId}/zip": {"get": _download_generation()},
+        "/api/files/{fileId}": {"get": _get_file()},
     }
+
+
+def _list_generations() -> Operation:
+    page = answer("A page of them.", ref("GenerationList"), links=("FirstGeneration",))
+    return operation(
+        "listGenerations",
+        "Generations",
+        "The caller's generations, newest first",
+        {"200": page, **refusals(*ASKING)},
+        ("Limit", "Cursor"),
+        security=SOMEBODY,
+    )
+
+
+def _get_generation() -> Operation:
+    generation = answer("The generation.", ref("Generation"), links=("Renditions", "Zip", "Removal"))
+    return operation(
+        "getGeneration",
+        "Generations",
+        "A generation with its pictures",
+        {"200": generation, **refusals(*ASKING, "not_found")},
+        ("GenerationId",),
+        security=OWNER,
+    )
+
+
+def _delete_generation() -> Operation:
+    return operation(
+        "deleteGeneration",
+        "Generations",
+        "Remove a generation's pictures for good",
+        {
+            "202": answer("Nobody sees them any more; the storage is away, and they go later.", ref("Removal")),
+            "204": {"description": "They are gone."},
+            **refusals(*CHANGING, "not_found", "conflict"),
+        },
+        ("GenerationId",),
+        security=OWNER,
+    )
+
+
+def _download_generation() -> Operation:
+    pictures = {"description": "The newest of each platform.", "content": {"application/zip": {}}}
+    return operation(
+        "downloadGeneration",
+        "Generations",
+        "A generation's pictures in one file",
+        {"200": pictures, **refusals(*ASKING, "not_found", "storage_unavailable")},
+        ("GenerationId", "Platforms", "Master"),
+        security=OWNER,
+    )
+
+
+def _get_file() -> Operation:
+    file = {"description": "The file.", "headers": ETAG, "content": {kind: {} for kind in _PICTURES}}
+    refused = refusals(*ASKING, "not_found", "link_expired", "file_missing", "storage_unavailable")
+    return operation(
+        "getFile",
+        "Files",
+        "A file: its owner's, or anybody's by its signed address",
+        {"200": file, **UNCHANGED, **refused},
+        ("FileId", "Expires", "Signature", "Download", "IfNoneMatch"),
+        security=SOMEBODY,
+    )
 
 
 def service_operations() -> Paths:

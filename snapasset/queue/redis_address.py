@@ -182,6 +182,7 @@ class RedisAddress:
     def _words(self, retry: Retry, connect_seconds: float, read_seconds: float) -> dict[str, Any]:
         words: dict[str, Any] = {"username": self.username, "password": self.password, "db": self.database}
         words |= {"retry": retry, "socket_connect_timeout": connect_seconds, "socket_timeout": read_seconds}
+        words["driver_info"] = None  # else each connection reads the packages' metadata from the disk, to say its name
         words["retry_on_error"] = [exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError]
         if self.socket:
             return words | {"path": self.socket}

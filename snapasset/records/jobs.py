@@ -96,7 +96,7 @@ class CountByQueue(Read[dict[str, dict[str, int]]]):
 
 
 class QueueDepth(NamedTuple):
-    """How many jobs of a queue have not ended, and for how long the oldest ready one has been ready; None when none is."""
+    """How many jobs of a queue have not ended; `oldest_ms`: for how long the oldest ready one has been ready, None: none is."""
 
     waiting: int
     delayed: int
@@ -107,12 +107,19 @@ class QueueDepth(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class QueueDepths(Read[dict[str, QueueDepth]]):
-    """For each queue that has any jobs that have not ended: its depth."""
+    """For each queue that has any jobs that have not ended: its depth.
+
+    Ages are those of jobs of `kinds`, where that is given: of other kinds a job may wait for long, and nobody is late.
+    """
+
+    kinds: tuple[str, ...] | None = None
 
     def steps(self) -> Steps[dict[str, QueueDepth]]:
         counts = yield from CountByQueue().steps()
+        of_kinds = f"AND kind IN ({marks(len(self.kinds))})" if self.kinds else ""
         ages = yield Statement(
-            "SELECT queue, now_ms() - min(updated_at) FROM jobs WHERE status = 'waiting' GROUP BY queue"
+            f"SELECT queue, now_ms() - min(updated_at) FROM jobs WHERE status = 'waiting' {of_kinds} GROUP BY queue",
+            self.kinds or (),
         )
         oldest = {queue: max(0, age) for queue, age in ages}
         return {queue: QueueDepth(**count, oldest_ms=oldest.get(queue)) for queue, count in counts.items()}

@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from server.app import create_app
+from server.serving import Server
 from snapasset.job_type import Catalogue
 from snapasset.storage import Storage
-from tests.server.service import QuietServer, settings_for, wait_until
+from tests.server.service import settings_for, wait_until
 from worker import processors
 from worker.images.fit import Fit
 from worker.images.provenance import SourceType
@@ -110,8 +111,9 @@ def real_service(folder: Path) -> Generator[str]:
     async def serve() -> None:
         app = create_app(settings, quick_catalogue(settings))
         async with app.router.lifespan_context(app) as state:
-            server = QuietServer(app, cast("State", state))
-            stop.append(lambda: setattr(server, "should_exit", True))
+            told = asyncio.Event()
+            server = Server(app, cast("State", state), told)
+            stop.append(told.set)
             serving = asyncio.create_task(server.serve([listener]))
             await wait_until(lambda: server.started)
             started.set()

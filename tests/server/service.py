@@ -236,6 +236,7 @@ async def opened(
         file_urls=FileUrls(_SECRET, settings.file_url_seconds, clock),
         metrics=Metrics(catalogue, switch),
         drain=drain,
+        lives=lambda: True,
     )
 
     @asynccontextmanager
@@ -263,24 +264,18 @@ def stateful(app: Starlette, state: State) -> Any:
     return call
 
 
-class QuietServer(Server):
-    """One that leaves the signals of this process alone."""
-
-    def capture_signals(self) -> contextlib.nullcontext[None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return contextlib.nullcontext()
-
-
 @asynccontextmanager
 async def served(service: Service) -> AsyncGenerator[int]:
     """The port of 127.0.0.1 where a real server serves it."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = QuietServer(service.app, service.state)
+    told = asyncio.Event()
+    server = Server(service.app, service.state, told)
     serving = asyncio.create_task(server.serve([listener]))
     await wait_until(lambda: server.started)
     try:
         yield listener.getsockname()[1]
     finally:
-        server.should_exit = True
+        told.set()
         async with asyncio.timeout(10):
             await serving
         with contextlib.suppress(OSError):
