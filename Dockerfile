@@ -1,8 +1,9 @@
 # One image for the API and the worker. The API is what it runs by itself; a worker is the same with `python -m worker`.
 #
-# The base is pinned by its version, the lowest Python that the project supports and the one its tests run on. It is not
-# pinned by a digest: add the one that your registry shows (`FROM python:…@sha256:…`) where builds must be the same for ever.
-ARG PYTHON_IMAGE=python:3.11.18-slim-trixie
+# The base is pinned to a patch release of the lowest Python that the project supports, 3.11. Its tests run on a 3.11 too, but
+# not on this very release: newer patches are welcome (`--build-arg PYTHON_IMAGE=…`). It is not pinned by a digest: add the one
+# that your registry shows (`python:…@sha256:…`) where builds must be the same for ever.
+ARG PYTHON_IMAGE=python:3.11.16-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS build
 # What is installed is what was tried: each file by its hash, none built from source, so no compiler either.
@@ -40,7 +41,8 @@ EXPOSE 8000
 # The first SIGTERM begins the drain, DRAIN_SECONDS long; whoever stops the container must wait for longer than that.
 STOPSIGNAL SIGTERM
 
-# Asks the API, or the worker in its place: whichever runs here answers. The shell is for the variables.
+# Asks the API, or the worker in its place: whichever runs here answers. The shell is for the variables. A worker whose
+# WORKER_PORT was emptied tells nobody how it is, so it counts as unhealthy: start that one with --no-healthcheck.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD exec python -m snapasset.healthcheck "http://127.0.0.1:${PORT:-8000}/health/live" "http://127.0.0.1:${WORKER_PORT:-8001}/health/live"
 

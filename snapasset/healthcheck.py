@@ -26,25 +26,25 @@ SECONDS: Final = 3.0
 _USAGE: Final = "usage: python -m snapasset.healthcheck http://HOST:PORT/PATH …"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Ask all of these addresses at once; returns the exit status."""
+def main(arguments: Sequence[str], seconds: float = SECONDS) -> int:
+    """Ask all of these addresses at once, `seconds` at most; returns the exit status."""
     if not arguments:
         return _complain(_USAGE)
     complaints: SimpleQueue[str | None] = SimpleQueue()
 
     def report(url: str) -> None:
-        complaints.put(ask(url))
+        complaints.put(ask(url, seconds))
 
     for url in arguments:
         # A daemon, so that an answer that never ends does not keep the process.
         threading.Thread(target=report, args=(url,), daemon=True).start()
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + seconds
     heard: list[str] = []
     while len(heard) < len(arguments):
         try:
             complaint = complaints.get(timeout=max(0.0, until - time.monotonic()))
         except Empty:
-            heard.append(f"no answer within {SECONDS:g} s")
+            heard.append(f"no answer within {seconds:g} s")
             break
         if complaint is None:
             return 0
@@ -52,13 +52,16 @@ def main(arguments: Sequence[str]) -> int:
     return _complain(f"unhealthy: {'; '.join(heard)}")
 
 
-def ask(url: str) -> str | None:
-    """What is wrong with the answer of this address; None: it is 200. Neither proxies nor redirections are followed."""
+def ask(url: str, seconds: float = SECONDS) -> str | None:
+    """What is wrong with the answer of this address; None: it is 200. Neither proxies nor redirections are followed.
+
+    `seconds`: longest wait for a connection, and for each piece of the answer.
+    """
     try:
         parts = urlsplit(url)
         if parts.scheme != "http" or parts.hostname is None:
             return _USAGE
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=SECONDS)
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=seconds)
         try:
             connection.request("GET", parts.path or "/", headers={"connection": "close"})
             status = connection.getresponse().status

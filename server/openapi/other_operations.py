@@ -68,7 +68,7 @@ def _delete_generation() -> Operation:
 
 
 def _download_generation() -> Operation:
-    pictures = {"description": "The newest of each platform.", "content": {"application/zip": {}}}
+    pictures: Operation = {"description": "The newest of each platform.", "content": {"application/zip": {}}}
     return operation(
         "downloadGeneration",
         "Generations",
@@ -80,7 +80,7 @@ def _download_generation() -> Operation:
 
 
 def _get_file() -> Operation:
-    file = {"description": "The file.", "headers": ETAG, "content": {kind: {} for kind in _PICTURES}}
+    file: Operation = {"description": "The file.", "headers": ETAG, "content": {kind: {} for kind in _PICTURES}}
     refused = refusals(*ASKING, "not_found", "link_expired", "file_missing", "storage_unavailable")
     return operation(
         "getFile",

@@ -143,6 +143,19 @@ async def test_each_queue_tells_for_how_long_its_oldest_ready_job_has_been_ready
     }
 
 
+async def test_ages_can_be_those_of_some_kinds_alone(database: Database, clock: Clock) -> None:
+    await submitted(database, kind="newer")
+    await submitted(database, kind="newer", queue="chores")
+    clock.move(1000)
+    await submitted(database)
+    clock.move(500)
+    depths = await database.read(QueueDepths((KIND, "clean")))
+    assert {queue: (depth.waiting, depth.oldest_ms) for queue, depth in depths.items()} == {
+        QUEUE: (2, 500),
+        "chores": (1, None),
+    }
+
+
 async def test_a_job_given_back_is_ready_since_then(database: Database, clock: Clock) -> None:
     await submitted(database)
     job = await claimed(database)

@@ -134,6 +134,7 @@ INDEXED: dict[str, tuple[Read[Any] | Write[Any], tuple[str, ...]]] = {
     "held": (HeldJobs(), ("jobs_active",)),
     "counts": (CountByQueue(), ("INDEX jobs_ready", "INDEX jobs_due", "INDEX jobs_active")),
     "depths": (QueueDepths(), ("INDEX jobs_ready", "INDEX jobs_due", "INDEX jobs_active")),
+    "depths, ages of some kinds": (QueueDepths((KIND,)), ("INDEX jobs_ready", "INDEX jobs_due", "INDEX jobs_active")),
     "unknown kinds": (UnknownKinds((KIND,)), ("INDEX jobs_ready",)),
     "queue rooms": (QueueRooms(), ("queue_claims_of_queue (queue=? AND at>? AND at<?)", "INDEX jobs_active")),
     "live workers": (LiveWorkers(1000), ("jobs_active",)),
@@ -167,6 +168,7 @@ INDEXED: dict[str, tuple[Read[Any] | Write[Any], tuple[str, ...]]] = {
 SORTED = (
     "counts",
     "depths",
+    "depths, ages of some kinds",
     "unknown kinds",
     "live workers",
     "due schedules",

@@ -42,6 +42,13 @@ def compose() -> dict[str, Any]:
     return read_yaml(ROOT / "docker-compose.yml")
 
 
+def readme(begin: str, end: str = "\n## ") -> str:
+    """What the README says from these words on, up to those."""
+    _, found, rest = (ROOT / "README.md").read_text("utf-8").partition(begin)
+    assert found, begin
+    return found + rest.partition(end)[0]
+
+
 def seconds(text: str) -> int:
     """A duration as Compose writes it."""
     parts = re.findall(r"(\d+)([smh])", text)

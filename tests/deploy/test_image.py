@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from itertools import pairwise
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,14 +20,17 @@ import pytest
 from tests.architecture.tree import project_files
 from tests.deploy.manifests import (
     ROOT,
+    compose,
     copied,
     dockerfile,
     excluded,
     image_environment,
     of_image,
     pod,
+    railway,
+    readme,
 )
-from tests.flows.process import Server, environment
+from tests.flows.process import Server, Worker, environment
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -53,20 +56,36 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return in_image(tmp_path_factory.mktemp("image"))
 
 
-@pytest.fixture
-def server(app: Path, tmp_path: Path) -> Generator[Server]:
-    """What CMD starts, with the image's folder as the only place its code can come from."""
-    log = tmp_path / "log"
-    words = json.loads(of_image("CMD")[0])
+@contextmanager
+def running(words: list[str], app: Path, log: Path, **settings: object) -> Generator[subprocess.Popen[bytes]]:
+    """What a command of the image starts, with the image's folder as the only place its code can come from."""
     assert words[0] == "python"
-    given = environment(data_dir=tmp_path / "data", pythondontwritebytecode=1)
+    given = environment(pythondontwritebytecode=1, **settings)
     with log.open("wb") as stream:
         process = subprocess.Popen([sys.executable, *words[1:]], cwd=app, env=given, stdout=stream, stderr=stream)
     try:
-        yield Server(process, tmp_path / "data", log)
+        yield process
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def server(app: Path, tmp_path: Path) -> Generator[Server]:
+    """What CMD starts."""
+    data_dir, log = tmp_path / "data", tmp_path / "log"
+    with running(json.loads(of_image("CMD")[0]), app, log, data_dir=data_dir) as process:
+        yield Server(process, data_dir, log)
+
+
+@pytest.fixture
+def worker(app: Path, tmp_path: Path) -> Generator[Worker]:
+    """What the deployments start as a worker, without Redis and with a file as its record."""
+    data_dir, log = tmp_path / "data", tmp_path / "log"
+    words = pod("worker")["containers"][0]["command"]
+    assert words == compose()["services"]["worker"]["command"] == railway("worker")["deploy"]["startCommand"].split()
+    with running(words, app, log, data_dir=data_dir, worker_port=0) as process:
+        yield Worker(process, data_dir, log)
 
 
 def healthcheck(app: Path, **ports: int) -> tuple[int, str]:
@@ -87,9 +106,14 @@ def healthcheck(app: Path, **ports: int) -> tuple[int, str]:
 
 def test_what_is_copied_serves_and_says_that_it_is_healthy(server: Server, app: Path) -> None:
     assert healthcheck(app, PORT=server.port, WORKER_PORT=1) == (0, "")
-    assert healthcheck(app, PORT=1, WORKER_PORT=server.port) == (0, "")
     status, said = healthcheck(app, PORT=1, WORKER_PORT=1)
     assert (status, said.startswith("unhealthy: ")) == (1, True)
+
+
+def test_what_is_copied_works_and_says_that_it_is_healthy(worker: Worker, app: Path) -> None:
+    assert worker.announced["mode"] == "memory"
+    assert worker.announced["database"].startswith("SQLite ")
+    assert healthcheck(app, PORT=1, WORKER_PORT=worker.announced["healthPort"]) == (0, "")
 
 
 def test_every_package_and_its_data_is_in_the_image(app: Path) -> None:
@@ -152,6 +176,29 @@ def test_nothing_can_be_written_but_the_volume_and_what_is_temporary() -> None:
         assert volumes[mounted["/data"]]["persistentVolumeClaim"]["claimName"] == "snapasset-files"
 
 
+def test_in_compose_nothing_can_be_written_but_the_volume_and_what_is_temporary() -> None:
+    for name in ("api", "worker"):
+        service = compose()["services"][name]
+        assert service["read_only"] is True
+        assert service["tmpfs"] == ["/tmp"]
+        assert service["cap_drop"] == ["ALL"]
+        # A named volume, and copied into when it is new: so it gets the owner of the image's folder.
+        assert service["volumes"] == [f"files:{image_environment()['DATA_DIR']}"]
+        assert "user" not in service
+    assert compose()["volumes"]["files"] is None
+
+
+def test_no_process_of_compose_gains_a_privilege() -> None:
+    assert {tuple(service["security_opt"]) for service in compose()["services"].values()} == {
+        ("no-new-privileges:true",)
+    }
+
+
+def test_who_must_own_an_exported_folder_is_said() -> None:
+    for text in ((ROOT / "deploy" / "kubernetes" / "files.yaml").read_text("utf-8"), readme("**Kubernetes**")):
+        assert set(re.findall(r"\b(\d+):(\d+)\b", text)) == {(UID, UID)}
+
+
 def test_the_data_folder_is_the_users_and_no_volume_is_declared() -> None:
     [made] = [rest for rest in of_image("RUN") if "install --directory" in rest]
     assert f"--mode=0700 --owner={UID} --group={UID} {image_environment()['DATA_DIR']}" in made
@@ -181,6 +228,12 @@ def test_python_is_started_itself_and_prints_at_once() -> None:
 
 
 def test_what_changes_seldom_is_built_first() -> None:
-    sources = [source for source, _ in copied()]
-    assert sources[0] == "requirements/runtime.txt"
-    assert all(a != b for a, b in pairwise(sources))
+    _, build, image = dockerfile()
+    [packages] = [at for at, (word, rest) in enumerate(build) if word == "RUN" and "--require-hashes" in rest]
+    before = [rest.split()[0] for word, rest in build[:packages] if word == "COPY"]
+    after = [rest.split()[0] for word, rest in build[packages:] if word == "COPY"]
+    assert before == ["requirements/runtime.txt"]  # a change of the code installs nothing anew
+    assert sorted(after) == ["server", "snapasset", "worker"]
+    words = [word for word, _ in image]
+    assert words.index("RUN") < words.index("COPY")
+    assert [rest.split()[1] for word, rest in image if word == "COPY"] == ["/opt/snapasset", "/app"]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import re
+import subprocess
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from server.routes import ROUTES
 from snapasset.settings import Settings
-from tests.deploy.manifests import compose, manifest, of_image, pod, railway, seconds
+from tests.deploy.manifests import compose, interpolated, manifest, of_image, pod, railway, readme, seconds
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MARGIN = 30
 """Seconds after the drain for giving jobs back and closing every part."""
@@ -40,7 +46,20 @@ def test_kubernetes_waits_for_the_drain(name: str) -> None:
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_railway_waits_for_the_drain_that_the_readme_advises(name: str) -> None:
-    assert railway(name)["deploy"]["drainingSeconds"] >= max(SLOWEST_CALL, Settings().drain_seconds) + MARGIN
+    said = readme("**Railway**", "\n**Kubernetes**")
+    [advised] = re.findall(r"`DRAIN_SECONDS=(\d+)`", said)
+    assert int(advised) >= SLOWEST_CALL
+    assert railway(name)["deploy"]["drainingSeconds"] >= int(advised) + MARGIN
+    [forgotten] = re.findall(r"forgotten `DRAIN_SECONDS` is (\d+)", " ".join(said.split()))
+    assert int(forgotten) == Settings.model_fields["drain_seconds"].default
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_no_outage_is_long_enough_to_stop_a_service_for_good(name: str) -> None:
+    assert railway(name)["deploy"]["restartPolicyType"] == "ALWAYS"
+    assert "restartPolicyMaxRetries" not in railway(name)["deploy"]
+    assert all(service["restart"] == "unless-stopped" for service in compose()["services"].values())
+    assert pod(name).get("restartPolicy", "Always") == "Always"
 
 
 def test_the_image_is_stopped_by_the_signal_that_begins_the_drain() -> None:
@@ -83,6 +102,18 @@ def test_compose_starts_what_others_need_first() -> None:
     assert all(services[name]["healthcheck"]["test"] for name in ("redis", "postgres"))
 
 
+def test_one_service_of_compose_builds_the_image_and_the_others_never_ask_a_registry_for_it() -> None:
+    ours = {name: one for name, one in compose()["services"].items() if one["image"] == "snapasset"}
+    assert ours.keys() == set(DEPLOYMENTS)
+    assert [name for name, one in compose()["services"].items() if "build" in one] == ["api"]
+    assert ours["worker"]["pull_policy"] == "never"
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_in_compose_the_program_is_not_process_1(name: str) -> None:
+    assert compose()["services"][name]["init"] is True
+
+
 def test_compose_can_run_many_workers() -> None:
     worker = compose()["services"]["worker"]
     assert not worker.keys() & {"container_name", "ports", "hostname"}
@@ -98,6 +129,17 @@ def test_redis_keeps_what_it_was_given_and_forgets_nothing() -> None:
     command = " ".join(compose()["services"]["redis"]["command"])
     assert "--appendonly yes" in command
     assert "--maxmemory-policy noeviction" in command
+
+
+def test_redis_is_started_by_what_gives_up_root_and_with_the_password_of_its_clients(tmp_path: Path) -> None:
+    entrypoint = tmp_path / "docker-entrypoint.sh"
+    entrypoint.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    entrypoint.chmod(0o700)
+    words = [interpolated(word, {}) for word in compose()["services"]["redis"]["command"]]
+    given = {"PATH": f"{tmp_path}:{os.defpath}", "REDISCLI_AUTH": "two words"}
+    started = subprocess.run(words, env=given, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert started[0] == "redis-server"
+    assert started[-2:] == ["--requirepass", "two words"]
 
 
 def test_everything_has_a_limit_of_memory_and_files_in_common() -> None:

@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import shutil
 import signal
-from contextlib import AsyncExitStack
+import socket
+import subprocess
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import pytest
 
 from tests.flows.person import Person
+from tests.flows.process import ROOT, SERVE, WORK, command, environment
 from tests.flows.soundness import assert_sound
 from tests.flows.sse import is_step
-from tests.flows.waiting import awaited, wait_until
+from tests.flows.waiting import PATIENCE, awaited, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from tests.flows.process import Host
     from tests.flows.sse import Stream
 
 pytestmark = pytest.mark.timeout(90)
 
+IN_A_NAMESPACE: Final = ("unshare", "--pid", "--fork", "--kill-child")
+"""Runs a command as process 1 of a PID namespace, and ends as it does."""
+
 ENDLESS: Final = (1000, 0.02)
 """The steps of a walk, and their seconds, that is under way until it is cancelled."""
+
+
+def namespaces() -> bool:
+    """Whether a PID namespace can be made here."""
+    if shutil.which(IN_A_NAMESPACE[0]) is None:
+        return False
+    return subprocess.run([*IN_A_NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
 
 
 async def test_sigterm_with_running_jobs_and_open_streams(host: Host, http: httpx.AsyncClient) -> None:
@@ -107,6 +126,51 @@ async def test_ctrl_c_with_nothing_to_do(host: Host, http: httpx.AsyncClient) ->
     server.process.send_signal(signal.SIGINT)
     assert await asyncio.to_thread(server.wait) == 0
     assert [line["level"] for line in server.log()] == ["info"] * len(server.log())
+
+
+@pytest.fixture
+def mute() -> Generator[socket.socket]:
+    """A listener in the place of a database: it takes connections, and says nothing to anybody."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE)
+        yield listener
+
+
+@contextmanager
+def opening(folder: Path, module: str, mute: socket.socket, *inside: str) -> Generator[subprocess.Popen[bytes]]:
+    """A process that is opening its parts, and waits for its database. `inside`: the command that runs it."""
+    url = f"postgresql://me@127.0.0.1:{mute.getsockname()[1]}/record"
+    env = environment(data_dir=folder / "data", database_url=url)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([*inside, *command(module)], cwd=ROOT, env=env, stdout=log, stderr=log)
+    try:
+        with mute.accept()[0]:
+            yield process
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("module", [SERVE, WORK])
+def test_told_to_stop_before_it_is_ready_it_ends_at_once(
+    tmp_path: Path, module: str, sent: signal.Signals, mute: socket.socket
+) -> None:
+    with opening(tmp_path, module, mute) as process:
+        process.send_signal(sent)
+        assert process.wait(PATIENCE) == 0
+    said = [json.loads(line)["message"] for line in (tmp_path / "log").read_text("utf-8").splitlines()]
+    assert said == ["stopping: not all was open yet"]
+
+
+@pytest.mark.skipif(not namespaces(), reason="needs the right to make a PID namespace")
+@pytest.mark.parametrize("module", [SERVE, WORK])
+def test_as_process_1_it_hears_a_stop_before_it_is_ready(tmp_path: Path, module: str, mute: socket.socket) -> None:
+    """The kernel drops signals that process 1 of a container has no handler for."""
+    with opening(tmp_path, module, mute, *IN_A_NAMESPACE) as unshare:
+        (process_1,) = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children").read_text("utf-8").split()
+        os.kill(int(process_1), signal.SIGTERM)
+        assert unshare.wait(PATIENCE) == 0
 
 
 def _wishes(event: dict[str, Any]) -> bool:

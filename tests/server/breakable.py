@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from snapasset.database import Database, Read, Write
 from snapasset.errors import DatabaseUnavailable, StorageQuotaExceeded, StorageUnavailable
@@ -16,12 +16,13 @@ T = TypeVar("T")
 
 
 class Breakable(Database):
-    """A database that is `away`, or whose reads hang while it `hangs`, or raise its `error`."""
+    """A database that is `away`, or whose reads hang while it `hangs`, or raise its `error`; `slow` questions hang as well."""
 
     def __init__(self, real: Database) -> None:
         super().__init__()
         self.name = real.name
         self.away = self.hangs = False
+        self.slow: tuple[type[Read[Any]], ...] = ()
         self.error: Exception | None = None
         self.real = real
 
@@ -39,7 +40,7 @@ class Breakable(Database):
     async def read(self, question: Read[T]) -> T:
         if self.away:
             raise DatabaseUnavailable
-        while self.hangs:  # noqa: ASYNC110  a flag reads better in tests than an event
+        while self.hangs or isinstance(question, self.slow):  # noqa: ASYNC110  a flag reads better in tests than an event
             await asyncio.sleep(0.002)
         if self.error is not None:
             raise self.error

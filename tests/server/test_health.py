@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import httpx
 import pytest
 
+from server.app import create_app
 from server.state import Stage
 from snapasset import __version__
 from snapasset.job import new_id
+from snapasset.records.jobs import QueueDepths, UnknownKinds
 from snapasset.records.queues import PauseQueue, ResumeQueue
 from snapasset.records.submission import Submit
+from snapasset.records.workers import WorkerBeat, WorkerRow
 from tests.server.breakable import Breakable, BreakableStorage
 from tests.server.described import Described
-from tests.server.service import GOOD, Service, opened, settings_for
+from tests.server.service import GOOD, Service, opened, settings_for, stateful, wait_until
 from tests.servers.free_port import free_port
 from tests.servers.redis import running_redis
 from tests.snapasset.lock_holder import living
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
+    from server.state import State
     from snapasset.settings import Settings
 
 
@@ -106,8 +111,30 @@ async def test_jobs_of_unknown_kinds_are_seen(service: Service) -> None:
     body = await _health(service)
     assert body["unknownKinds"] == {"walk": {"newer-kind": 2}, "newerQueue": {"newest": 1}}
     assert body["services"]["queues"]["newerQueue"] == {**NONE, "waiting": 1, "workers": 0}
-    assert body["status"] == "degraded", "nobody serves the newer queue"
-    await service.beat("newer-queue", worker_id="newer")
+    assert body["status"] == "degraded"
+
+
+async def test_jobs_that_no_live_process_knows_how_to_run_are_told_until_one_does(service: Service) -> None:
+    await service.beat()
+    await _of_another_version(service, "newer-kind", "walk")
+    assert (await _health(service))["status"] == "degraded", "its queue is served, by processes that do not know it"
+    newer = WorkerRow("newer", "worker", "a-host", 18, "9.9.9", ("newer-kind",), ("walk",))
+    await service.state["database"].write(WorkerBeat(newer._replace(queues=("noop",))))
+    assert (await _health(service))["status"] == "degraded", "one knows it and does not serve its queue"
+    await service.state["database"].write(WorkerBeat(newer))
+    assert (await _health(service))["status"] == "ok"
+    await service.state["database"].write(WorkerBeat(newer._replace(queues=())))
+    await service.state["database"].write(PauseQueue("walk"))
+    assert (await _health(service))["status"] == "ok", "it waits because somebody wants it to"
+
+
+async def test_a_kind_that_is_too_new_for_the_workers_is_told(service: Service) -> None:
+    older = WorkerRow("older", "worker", "a-host", 18, "0.0.0", ("noop",), ("noop", "walk"))
+    await service.state["database"].write(WorkerBeat(older))
+    await service.submit("walk", {"steps": 1})
+    body = await _health(service)
+    assert (body["status"], "unknownKinds" in body) == ("degraded", False)
+    await service.state["database"].write(WorkerBeat(older._replace(kinds=("noop", "walk"))))
     assert (await _health(service))["status"] == "ok"
 
 
@@ -207,6 +234,17 @@ async def test_without_its_database_it_is_down(broken: Broken, how: str) -> None
     assert await broken.ask("/health/ready") == (200, {"status": "ready"})
 
 
+async def test_with_too_many_jobs_to_count_the_database_is_well_and_their_number_unknown(broken: Broken) -> None:
+    broken.database.slow = (QueueDepths, UnknownKinds)
+    status, body = await broken.ask()
+    assert (status, body["status"], body["services"]["database"]["status"]) == (200, "degraded", "ok")
+    assert body["services"]["queues"] == {}
+    Described((await broken.service.http.get("/openapi.json")).json()).check_as("Health", body)
+    assert await broken.ask("/health/ready") == (200, {"status": "ready"})
+    broken.database.slow = ()
+    assert (await broken.ask())[1]["status"] == "ok"
+
+
 @pytest.mark.parametrize(("how", "word"), [("away", "down"), ("hangs", "down"), ("full", "full")])
 async def test_without_its_storage_it_is_degraded(broken: Broken, how: str, word: str) -> None:
     setattr(broken.storage, how, True)
@@ -226,6 +264,40 @@ async def test_it_is_ready_only_while_it_serves(service: Service, stage: Stage) 
     answer = await service.http.get("/health/ready")
     assert (answer.status_code, answer.json()) == (503, {"status": stage})
     assert (await service.http.get("/health/live")).status_code == 200
+
+
+async def test_a_part_that_has_ended_is_told_to_whoever_restarts_it(service: Service) -> None:
+    service.state["lives"] = lambda: False
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(stateful(service.app, service.state))) as http:
+        answer = await http.get("http://test/health/live")
+        described = Described((await http.get("http://test/openapi.json")).json())
+    assert (answer.status_code, answer.json()) == (503, {"status": "down"})
+    described.body("/health/live", "get", 503, answer.text)
+
+
+async def test_the_real_application_lives_for_as_long_as_its_runner_does(tmp_path: Path) -> None:
+    app = create_app(settings_for(tmp_path, drain_seconds=0))
+    async with app.router.lifespan_context(app) as parts:
+        state = cast("State", parts)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(stateful(app, state))) as http:
+
+            async def status() -> int:
+                return (await http.get("http://test/health/live")).status_code
+
+            assert await status() == 200
+            await state["drain"]()
+            assert await status() == 200, "to be killed for it would break off the drain"
+
+
+async def test_the_real_application_lives_no_more_when_its_runner_has_ended(tmp_path: Path) -> None:
+    app = create_app(settings_for(tmp_path, drain_seconds=0))
+    async with app.router.lifespan_context(app) as parts:
+        state = cast("State", parts)
+        assert state["lives"]()
+        for task in asyncio.all_tasks():
+            if task.get_name() == "presence":
+                task.cancel()
+        await wait_until(lambda: not state["lives"]())
 
 
 async def test_with_the_record_away_requests_are_told_to_come_back(broken: Broken) -> None:

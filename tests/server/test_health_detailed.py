@@ -11,6 +11,7 @@ import pytest
 
 from server.health_detailed import SETTINGS
 from snapasset import __version__
+from snapasset.records.jobs import QueueDepths
 from snapasset.records.queues import LimitQueue, PauseQueue
 from snapasset.settings import Settings
 from tests.server.breakable import Breakable
@@ -22,6 +23,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DETAILED = "/health/detailed"
+KEPT_BACK = (
+    # secrets, and what leads to them
+    "admin_token", "metrics_token", "signing_secret", "database_url",
+    "redis_url", "redis_host", "redis_port", "redis_username", "redis_password", "redis_db", "redis_tls", "redis_ca_file",
+    # where things are in the network and on the disk
+    "host", "port", "worker_host", "worker_port", "data_dir", "platforms_file",
+    # what a log line looks like shows in the log
+    "log_format",
+    # what a caller may ask: refusals and the documents say it
+    "prompt_max_length", "body_max_bytes", "batch_max_bytes", "batch_max_jobs", "delay_max_seconds", "ttl_max_seconds",
+    "wait_max_seconds", "request_seconds", "file_url_seconds",
+)  # fmt: skip
+"""Settings that /health/detailed does not tell."""
+
 OPEN = {"concurrency": None, "rateJobs": None, "rateSeconds": None, "room": None, "oldestSeconds": None, "rings": 0}
 
 
@@ -139,6 +154,9 @@ async def test_without_the_record_it_tells_what_it_can(tmp_path: Path) -> None:
             assert (body["status"], body["workers"], body["queues"]) == ("down", None, {})
             assert body["version"] == __version__
             setattr(database, how, False)
+        database.slow = (QueueDepths,)
+        body = await _details(service)
+        assert (body["status"], body["workers"], body["queues"]) == ("degraded", None, {})
 
 
 async def test_its_settings_are_those_of_this_process_and_no_secret_among_them(tmp_path: Path) -> None:
@@ -150,6 +168,10 @@ async def test_its_settings_are_those_of_this_process_and_no_secret_among_them(t
     assert (told["jobMaxConcurrency"], told["fallbackWorker"], told["leaseSeconds"]) == (7, "auto", 15)
     for secret in ("canary", ADMIN_TOKEN, str(tmp_path)):
         assert secret not in answer.text
+
+
+def test_each_setting_is_told_or_kept_back_on_purpose() -> None:
+    assert sorted([*SETTINGS, *KEPT_BACK]) == sorted(Settings.model_fields)
 
 
 def test_no_setting_that_is_told_can_hold_a_secret_or_an_address() -> None:

@@ -10,7 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from snapasset.event import tick
 from snapasset.job import new_id
+from snapasset.records.jobs import QueueDepths
+from snapasset.records.queues import PauseQueue
 from snapasset.records.submission import Submit
+from tests.contracts.record_backends import Do
 from tests.server.breakable import Breakable, BreakableStorage
 from tests.server.listener import following
 from tests.server.service import ADMIN, ALICE, Service, opened, served, settings_for, wait_until
@@ -22,6 +25,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 TOKEN = "the metrics token of these tests"
 SCRAPER = {"authorization": f"Bearer {TOKEN}"}
+OF_THE_RECORD = ("jobs", "jobs_unknown_kind", "workers", "queue_workers", "queue_paused", "queue_oldest_seconds")
 WRONG = [TOKEN[:-1], f"{TOKEN}x", TOKEN.upper(), "", "x", "x" * 4_000]
 FORWARDING = [
     "forwarded", "x-forwarded-for", "X-Forwarded-Host", "x-forwarded-proto", "x-real-ip", "via", "cf-connecting-ip",
@@ -155,6 +159,45 @@ async def test_queues_of_other_versions_are_one(service: Service) -> None:
     assert queues == {*service.state["catalogue"].queues, "other"}
 
 
+async def test_who_serves_a_queue_and_whether_it_is_paused_is_told(service: Service) -> None:
+    await service.beat("walk")
+    await service.beat("walk", "noop", worker_id="another", role="api")
+    await service.state["database"].write(PauseQueue("noop"))
+    samples = await _scrape(service)
+    assert {name: _value(samples, "queue_workers", queue=name) for name in ("walk", "noop", "image-generation")} == {
+        "walk": 2,
+        "noop": 1,
+        "image-generation": 0,
+    }
+    assert (_value(samples, "queue_paused", queue="noop"), _value(samples, "queue_paused", queue="walk")) == (1, 0)
+
+
+async def test_jobs_of_unknown_kinds_are_told_apart_and_make_nobody_late(service: Service) -> None:
+    database = service.state["database"]
+    for queue in ("walk", "walk", "newer"):
+        await database.write(Submit(new_id(), "newer", queue, "someone", "{}", 0, 1))
+    await database.write(Do("UPDATE jobs SET updated_at = updated_at - $1", (3_600_000,)))
+    await service.submit("walk", {"steps": 1})
+    samples = await _scrape(service)
+    unknown = {name: _value(samples, "jobs_unknown_kind", queue=name) for name in ("walk", "other", "noop")}
+    assert unknown == {"walk": 2, "other": 1, "noop": 0}
+    assert _value(samples, "jobs", queue="walk", status="waiting") == 3
+    assert _value(samples, "queue_oldest_seconds", queue="walk") < 3_000
+    assert _value(samples, "queue_oldest_seconds", queue="other") == 0
+    await database.write(Do("UPDATE jobs SET updated_at = updated_at - $1", (7_200_000,)))
+    assert _value(await _scrape(service), "queue_oldest_seconds", queue="walk") >= 7_200
+
+
+async def test_with_too_many_jobs_to_count_the_database_is_up(tmp_path: Path) -> None:
+    async with opened(settings_for(tmp_path, health_seconds=0.1), wrap=Breakable) as service:
+        database = service.state["database"]
+        assert isinstance(database, Breakable)
+        database.slow = (QueueDepths,)
+        samples = await _scrape(service)
+    assert _value(samples, "up", part="database") == 1
+    assert "snapasset_jobs" not in _names(samples)
+
+
 async def test_streams_and_what_they_carry_are_counted(service: Service) -> None:
     job_id = await service.submit()
     async with served(service) as port, following(port, job_id) as stream:
@@ -195,7 +238,7 @@ async def test_without_the_record_nothing_of_it_is_told_and_the_rest_is(tmp_path
         setattr(service.state["database"], how, True)
         service.state["metrics"].claimed("walk")
         samples = await _scrape(service)
-        of_the_record = {"snapasset_jobs", "snapasset_queue_oldest_seconds", "snapasset_workers"}
+        of_the_record = {f"snapasset_{name}" for name in OF_THE_RECORD}
         assert _names(before) - _names(samples) == of_the_record
         assert (_value(samples, "up", part="database"), _value(samples, "up", part="storage")) == (0, 1)
         assert _value(samples, "claims_total", queue="walk") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -98,13 +99,29 @@ def test_nobody_there_is_said_of_each(nowhere: str, url: str, capsys: pytest.Cap
     assert said.count("\n") == 1
 
 
-def test_an_answer_that_never_ends_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(healthcheck, "SECONDS", 0.2)  # each byte comes well within it
+def test_an_answer_that_never_ends_is_not_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
     with dripping() as url:
-        assert healthcheck.main([url]) == 1
+        assert healthcheck.main([url], seconds=0.2) == 1  # each byte comes well within it
     assert capsys.readouterr().err == "unhealthy: no answer within 0.2 s\n"
+
+
+def test_a_server_that_never_answers_is_not_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        silent = f"http://127.0.0.1:{listener.getsockname()[1]}/health/live"
+        complaint = healthcheck.ask(silent, seconds=0.05)
+        assert complaint is not None
+        assert complaint.startswith(f"{silent} gives no answer (")
+        assert healthcheck.main([silent], seconds=0.05) == 1
+    assert capsys.readouterr().err.startswith("unhealthy: ")
+
+
+def test_it_ends_by_itself_before_docker_gives_up() -> None:
+    said = next(
+        line for line in (ROOT / "Dockerfile").read_text("utf-8").splitlines() if line.startswith("HEALTHCHECK")
+    )
+    timeout = re.search(r" --timeout=(\d+)s ", said)
+    assert timeout
+    assert int(timeout[1]) >= healthcheck.SECONDS + 1  # a second for Python to start
 
 
 @pytest.mark.parametrize("arguments", [[], ["https://127.0.0.1/"], ["127.0.0.1:8000"], ["http://"], ["http://a:b/"]])

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from snapasset.errors import SnapAssetError, wire_error
 from snapasset.job_type import Catalogue, JobType, Wire
-from snapasset.metrics import OTHER, OUTCOMES, Found, Metrics
+from snapasset.metrics import OTHER, OUTCOMES, Found, Metrics, QueueFound
 from snapasset.records.jobs import QueueDepth
 
 if TYPE_CHECKING:
@@ -69,6 +69,13 @@ def _value(samples: Samples, name: str, **labels: str) -> float:
     return samples[name, frozenset(labels.items())]
 
 
+def _queue(
+    *counts: int, oldest: int | None = None, paused: bool = False, workers: int = 0, unknown: int = 0
+) -> QueueFound:
+    """A queue with so many jobs waiting, delayed, blocked and active."""
+    return QueueFound(QueueDepth(*counts, oldest_ms=oldest), paused, workers, unknown)
+
+
 def _labels(samples: Samples, label: str) -> set[str]:
     return {value for _, labels in samples for name, value in labels if name == label}
 
@@ -124,12 +131,12 @@ def test_whatever_comes_the_series_are_bounded(metrics: Metrics) -> None:
             metrics.claimed(name)
             metrics.ended(name, name, number, name)
             metrics.ended("paint", "failed", number, name)
-        depths = {f"queue {number}": QueueDepth(1, 2, 3, 4, number) for number in range(start, start + 500)}
+        queues = {f"queue {number}": _queue(1, 2, 3, 4, oldest=number) for number in range(start, start + 500)}
         workers = {f"role {number}": 1 for number in range(start, start + 500)}
-        return len(_samples(metrics, Found({"database": True}, depths, workers, 1)))
+        return len(_samples(metrics, Found({"database": True}, queues, workers, 1)))
 
     assert flood(0) == flood(500) < 300
-    samples = _samples(metrics, Found({"database": True}, {"new": QueueDepth(1, 2, 3, 4, 5)}, {"new": 1}, 1))
+    samples = _samples(metrics, Found({"database": True}, {"new": _queue(1, 2, 3, 4)}, {"new": 1}, 1))
     assert _labels(samples, "queue") == {"pictures", "letters", OTHER}
     assert _labels(samples, "kind") == {"paint", "crop", "mail", OTHER}
     assert _labels(samples, "code") == {OTHER}
@@ -138,12 +145,12 @@ def test_whatever_comes_the_series_are_bounded(metrics: Metrics) -> None:
 
 
 def test_what_was_found_out_is_told_and_not_kept(metrics: Metrics) -> None:
-    depths = {
-        "pictures": QueueDepth(waiting=1, delayed=2, blocked=3, active=4, oldest_ms=2_500),
-        "strange": QueueDepth(waiting=10, delayed=0, blocked=0, active=0, oldest_ms=9_000),
-        "stranger": QueueDepth(waiting=20, delayed=0, blocked=0, active=0, oldest_ms=None),
+    queues = {
+        "pictures": _queue(1, 2, 3, 4, oldest=2_500, workers=2, unknown=1),
+        "strange": _queue(10, 0, 0, 0, oldest=9_000, paused=True, workers=3, unknown=4),
+        "stranger": _queue(20, 0, 0, 0, workers=1, unknown=5),
     }
-    samples = _samples(metrics, Found({"database": True, "storage": False}, depths, {"worker": 3}, 5))
+    samples = _samples(metrics, Found({"database": True, "storage": False}, queues, {"worker": 3}, 5))
     told = {status: _value(samples, "jobs", queue="pictures", status=status) for status in QueueDepth._fields[:4]}
     assert told == {"waiting": 1, "delayed": 2, "blocked": 3, "active": 4}
     assert _value(samples, "jobs", queue="letters", status="waiting") == 0
@@ -151,13 +158,16 @@ def test_what_was_found_out_is_told_and_not_kept(metrics: Metrics) -> None:
     assert _value(samples, "queue_oldest_seconds", queue="pictures") == 2.5
     assert _value(samples, "queue_oldest_seconds", queue="letters") == 0
     assert _value(samples, "queue_oldest_seconds", queue=OTHER) == 9
+    for name, of_each in (("queue_workers", (2, 0, 1)), ("queue_paused", (0, 0, 1)), ("jobs_unknown_kind", (1, 0, 9))):
+        assert tuple(_value(samples, name, queue=queue) for queue in ("pictures", "letters", OTHER)) == of_each
     assert (_value(samples, "workers", role="worker"), _value(samples, "workers", role="api")) == (3, 0)
     assert (_value(samples, "up", part="database"), _value(samples, "up", part="storage")) == (1, 0)
     assert _value(samples, "streams") == 5
 
     later = _samples(metrics, Found({"database": False}))
     assert _value(later, "up", part="database") == 0
-    assert not {"jobs", "queue_oldest_seconds", "workers", "streams"} & {name for name, _ in later}
+    told = {name for name, _ in later}
+    assert not [name for name in told if name.startswith(("jobs", "queue", "workers", "streams"))]
 
 
 @pytest.mark.parametrize(
