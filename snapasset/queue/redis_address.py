@@ -13,6 +13,7 @@ import asyncio
 import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -31,7 +32,7 @@ from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from snapasset.errors import BadConfiguration
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator, Callable, Iterable
     from pathlib import Path
 
     from snapasset.settings import Settings
@@ -188,9 +189,13 @@ class RedisAddress:
             return words | {"path": self.socket}
         words |= {"host": self.host, "port": self.port, "socket_keepalive": True}
         if self.tls:
-            words |= {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
-            words |= {"ssl_ca_certs": str(self.ca_file)} if self.ca_file else {}
+            words["trust"] = lambda: self._trust
         return words
+
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        """Whom to trust, read from the disk once: that takes some 20 ms, and many connections are made in one moment."""
+        return ssl.create_default_context(cafile=self.ca_file)
 
     def _client(self, retry: Retry, *, connect_seconds: float, read_seconds: float, ping_seconds: int = 0) -> Redis:
         words = self._words(retry, connect_seconds, read_seconds)
@@ -226,7 +231,19 @@ class _TcpConnection(_Cancellable, Connection):
 
 
 class _TlsConnection(_Cancellable, SSLConnection):
-    pass
+    """One that shares what it trusts: redis-py would read all certificates anew for each, with the loop held up meanwhile.
+
+    A loop that is held up for longer than a connection may take breaks off all that are being opened, and uvloop then
+    tells of the errors of those that nobody waits for.
+    """
+
+    def __init__(self, *, trust: Callable[[], ssl.SSLContext], **words: object) -> None:
+        cast("Any", super()).__init__(**words)
+        self._trust = trust
+
+    async def _connect(self) -> None:
+        self.ssl_context.context = self._trust()
+        await super()._connect()
 
 
 class _SocketConnection(_Cancellable, UnixDomainSocketConnection):

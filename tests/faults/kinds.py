@@ -38,7 +38,7 @@ class Ledger:
 
     def note(self, what: str, context: JobContext[Any], step: str | None = None) -> None:
         job = context.job
-        line = {"what": what, "job": job.id, "fence": job.fence, "step": step, "pid": os.getpid()}
+        line = {"what": what, "job": job.id, "fence": job.fence, "step": step, "pid": os.getpid(), "at": time.time()}
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             os.write(handle, f"{json.dumps(line)}\n".encode())

@@ -7,7 +7,7 @@ import itertools
 import os
 import sqlite3
 from abc import ABC, abstractmethod
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -17,6 +17,7 @@ from tests.flows.soundness import lost_files, troubles
 from tests.servers.postgres import shared_server
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
 _names = itertools.count(1)
@@ -38,6 +39,10 @@ class Record(ABC):
     async def ask(self, *queries: str) -> dict[str, list[Any]]:
         """The rows of each query, all from one moment; columns can be had by name and by position."""
 
+    @abstractmethod
+    async def change(self, statement: str) -> None:
+        """Do to it what no process of the product would."""
+
     async def rows(self, query: str) -> list[Any]:
         return (await self.ask(query))[query]
 
@@ -56,12 +61,20 @@ class PostgresRecord(Record):
         self.settings = {"database_url": self._server.tcp_url(self.name)}
 
     async def ask(self, *queries: str) -> dict[str, list[Any]]:
-        connection: Any = await asyncpg.connect(self._server.url(self.name), server_settings={"search_path": SCHEMA})
+        async with self._connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            return {query: await connection.fetch(query) for query in queries}
+
+    async def change(self, statement: str) -> None:
+        async with self._connection() as connection:
+            await connection.execute(statement)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[Any]:
+        made: Any = await asyncpg.connect(self._server.url(self.name), server_settings={"search_path": SCHEMA})
         try:
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                return {query: await connection.fetch(query) for query in queries}
+            yield made
         finally:
-            await connection.close()
+            await made.close()
 
 
 async def made_postgres() -> PostgresRecord:
@@ -82,6 +95,13 @@ class SqliteRecord(Record):
 
     async def ask(self, *queries: str) -> dict[str, list[Any]]:
         return await asyncio.to_thread(self._ask, queries)
+
+    async def change(self, statement: str) -> None:
+        await asyncio.to_thread(self._change, statement)
+
+    def _change(self, statement: str) -> None:
+        with closing(sqlite3.connect(self._path)) as connection, connection:
+            connection.execute(statement)
 
     def _ask(self, queries: tuple[str, ...]) -> dict[str, list[Any]]:
         with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as connection:
