@@ -9,13 +9,14 @@ import asyncio
 import contextlib
 import itertools
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import httpx
 
 from tests.faults.invariants import assert_promises
 from tests.faults.kinds import Ledger
 from tests.faults.records import SqliteRecord, made_postgres
+from tests.faults.vitals import Holding
 from tests.faults.witness import Witness
 from tests.flows.person import Person
 from tests.flows.process import Host, Process, Server, Worker
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from tests.faults.records import Record
     from tests.servers.proxy import Proxy
+
+P = TypeVar("P", bound=Process)
 
 SERVE: Final = "tests.faults.serve"
 WORK: Final = "tests.faults.work"
@@ -95,6 +98,8 @@ class Cluster:
         self.accepted: list[str] = []
         self.witnesses: list[Witness] = []
         self.host = Host(folder, **{**_SETTINGS, **record.settings, **settings})
+        self.begun: dict[Process, Holding] = {}
+        """What each process had when it was ready."""
         self._redis = redis
         self._proxy = proxy
         self._tasks: set[asyncio.Task[None]] = set()
@@ -140,11 +145,11 @@ class Cluster:
 
     async def api(self, module: str = SERVE, **settings: object) -> Server:
         """One more API process, ready. The loop goes on meanwhile: the proxy runs in it."""
-        return await asyncio.to_thread(lambda: self.host.start(module, **self._with_redis(settings)))
+        return self._noted(await asyncio.to_thread(lambda: self.host.start(module, **self._with_redis(settings))))
 
     async def worker(self, module: str = WORK, **settings: object) -> Worker:
         """One more worker process, ready."""
-        return await asyncio.to_thread(lambda: self.host.work(module, **self._with_redis(settings)))
+        return self._noted(await asyncio.to_thread(lambda: self.host.work(module, **self._with_redis(settings))))
 
     async def started(self, apis: int = 1, workers: int = 1, **settings: object) -> tuple[list[Server], list[Worker]]:
         """So many of each, ready. One process comes first: it makes the record."""
@@ -198,6 +203,10 @@ class Cluster:
         """These settings, and where Redis is unless they say otherwise; None takes a setting away."""
         ours = {"redis_url": self.redis_url} if self._proxy is not None else {}
         return {name: value for name, value in {**ours, **settings}.items() if value is not None}
+
+    def _noted(self, process: P) -> P:
+        self.begun[process] = Holding.of(process)
+        return process
 
     def _hold(self, work: Any) -> None:
         task = asyncio.create_task(work, name=work.__qualname__)

@@ -2,7 +2,7 @@
 
 I1 every 202 has ended · I2 one final a run, and no attempt does anything once another has begun · I3 nothing is charged
 again unseen · I4 seqs without gaps or doubles, in the record and at every reader · I5 nothing after a final but a retry ·
-I6 memory and descriptors are bounded. (How much is logged and how soon all heals depends on the fault: the tests see to it.)
+I6 memory and descriptors are given back. (How much is logged and how soon all heals depends on the fault: the tests see to it.)
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.faults.kinds import BEGUN, CHARGED
 from tests.faults.patience import ENDS, within
-from tests.faults.vitals import assert_bounded
+from tests.faults.vitals import assert_given_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ async def assert_promises(cluster: Cluster) -> None:
     found += await _overlaps(cluster)
     found += await _charges(cluster)
     assert not found, "\n".join(found)
-    assert_bounded(cluster.processes())
+    await assert_given_back(cluster.begun)  # I6
 
 
 async def all_ended(cluster: Cluster, seconds: float = ENDS, job_ids: list[str] | None = None) -> None:

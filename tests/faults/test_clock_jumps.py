@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.faults.cluster import Cluster
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.fault(seconds=20)]
+pytestmark = [pytest.mark.timeout(180), pytest.mark.fault(seconds=19)]
 
 LEASE: Final = 5
 DELAY: Final = 4.0

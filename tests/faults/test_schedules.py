@@ -27,7 +27,7 @@ ROUND: Final = 0.05
 TIMES: Final = 12
 
 
-@pytest.mark.fault(seconds=10)
+@pytest.mark.fault(seconds=6)
 @pytest.mark.parametrize("record", ["postgres", "sqlite"])
 async def test_each_time_fires_once(tmp_path: Path, record: Where) -> None:
     async with clustering(tmp_path, record=record, cleanup_cron=far_off(), reconcile_seconds=ROUND) as cluster:
@@ -41,7 +41,7 @@ async def test_each_time_fires_once(tmp_path: Path, record: Where) -> None:
         assert sum(fired) == TIMES, fired
 
 
-@pytest.mark.fault(seconds=10)
+@pytest.mark.fault(seconds=6)
 @pytest.mark.parametrize("record", ["postgres", "sqlite"])
 async def test_three_times_missed_fire_as_one(tmp_path: Path, record: Where) -> None:
     async with clustering(tmp_path, record=record, cleanup_cron=far_off(), reconcile_seconds=ROUND) as cluster:

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from tests.faults.patience import HEALS, within
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -18,10 +20,11 @@ CORE: Final = 0.1
 LOG_BYTES: Final = 50_000
 """Most that a process may log in a second while something is down."""
 
-MEMORY: Final = 400_000_000
-"""Most resident memory of a process, in bytes."""
+GROWTH: Final = 120_000_000
+"""Most bytes by which a process may have grown at the end of a case."""
 
-DESCRIPTORS: Final = 200
+FEW: Final = 16
+"""Most descriptors that a process may have, once all is healed, beyond those that it had when it was ready."""
 
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 
@@ -69,10 +72,31 @@ class Stretch:
         return next(vitals for one, vitals in self._begun if one is process)
 
 
-def assert_bounded(processes: Iterable[Process]) -> None:
-    """Fail if a process that lives holds too much memory or too many descriptors."""
-    for process in processes:
+class Holding(NamedTuple):
+    """What a process keeps of what everybody shares."""
+
+    memory: int
+    """Resident bytes."""
+    descriptors: int
+
+    @classmethod
+    def of(cls, process: Process) -> Holding:
+        folder = Path(f"/proc/{process.pid}")
+        pages = int((folder / "statm").read_text("utf-8").split()[1])
+        return cls(pages * os.sysconf("SC_PAGE_SIZE"), len(list((folder / "fd").iterdir())))
+
+
+async def assert_given_back(begun: dict[Process, Holding]) -> None:
+    """Fail if a process that lives keeps more than when it was ready; it is given the time to heal."""
+    for process, before in begun.items():
+
+        async def look(process: Process = process, before: Holding = before) -> bool:
+            return not process.alive or Holding.of(process).descriptors <= before.descriptors + FEW
+
+        name = type(process).__name__
+        await within(HEALS, look, f"{name} has given its descriptors back, it had {before.descriptors}")
         if process.alive:
-            assert process.memory() < MEMORY, f"{process.memory():,} bytes"
-            open_ones = len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
-            assert open_ones < DESCRIPTORS, f"{open_ones} descriptors"
+            now = Holding.of(process)
+            grown = now.memory - before.memory
+            print(f"measured: {name}: {now.descriptors - before.descriptors:+} descriptors, {grown / 1e6:+.0f} MB")
+            assert grown < GROWTH, f"{name} has grown by {grown:,} bytes"
