@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from snapasset.errors import StorageQuotaExceeded
-from snapasset.records.jobs import QueueDepth, QueueDepths, UnknownKinds
+from snapasset.records.jobs import QueueDepth, QueueDepths, ReadyKinds
 from snapasset.records.queues import QueueRoom, QueueRooms
 from snapasset.records.workers import LiveWorkers
 from snapasset.vitals import in_time, living_workers, record_answers
@@ -116,7 +116,7 @@ async def _count(state: State) -> Known:
         rooms=await database.read(QueueRooms()),
         workers=await living_workers(database, state["settings"].gone_ms),
         depths=await database.read(QueueDepths(kinds)),
-        ready=await database.read(UnknownKinds(())),  # of every kind, when none is known
+        ready=await database.read(ReadyKinds()),
         kinds=frozenset(kinds),
     )
 

@@ -104,6 +104,7 @@ def _worker(worker: WorkerSeen, known: Known) -> dict[str, Any]:
         "host": worker.host,
         "pid": worker.pid,
         "version": worker.version,
+        "mode": worker.mode,
         "kinds": list(worker.kinds),
         "queues": list(worker.queues),
         "startedAt": iso(worker.started_at),

@@ -99,13 +99,14 @@ class QueueDetails(QueueHealth):
 
 
 class WorkerDetails(Wire):
-    """A process that runs jobs, or has lately. `running`: the ids of the jobs that it holds."""
+    """A process that runs jobs, or has lately. `mode`: whether it uses Redis; `running`: the ids of the jobs that it holds."""
 
     id: str
     role: Literal["worker", "api"]
     host: str
     pid: Count
     version: str
+    mode: Mode
     kinds: list[str]
     queues: list[str]
     started_at: Time

@@ -126,17 +126,12 @@ class QueueDepths(Read[dict[str, QueueDepth]]):
 
 
 @dataclass(frozen=True, slots=True)
-class UnknownKinds(Read[dict[str, dict[str, int]]]):
-    """For each queue: how many jobs of each kind that is not among `known` are ready, and wait for a program that knows it."""
-
-    known: tuple[str, ...]
+class ReadyKinds(Read[dict[str, dict[str, int]]]):
+    """For each queue: how many jobs of each kind are ready, of kinds that this program does not know as well."""
 
     def steps(self) -> Steps[dict[str, dict[str, int]]]:
-        unknown = f"AND kind NOT IN ({marks(len(self.known))})" if self.known else ""
         rows = yield Statement(
-            f"SELECT queue, kind, count(*) FROM jobs WHERE status = 'waiting' {unknown} GROUP BY queue, kind "
-            "ORDER BY queue, kind",
-            self.known,
+            "SELECT queue, kind, count(*) FROM jobs WHERE status = 'waiting' GROUP BY queue, kind ORDER BY queue, kind"
         )
         counts: dict[str, dict[str, int]] = {}
         for queue, kind, count in rows:

@@ -8,7 +8,7 @@ import pytest
 
 from snapasset.records.claims import GiveBack
 from snapasset.records.endings import Cancel, Complete
-from snapasset.records.jobs import CountByQueue, FindJobs, GetJob, QueueDepth, QueueDepths, UnknownKinds
+from snapasset.records.jobs import CountByQueue, FindJobs, GetJob, QueueDepth, QueueDepths, ReadyKinds
 from tests.contracts.record_jobs import KIND, OWNER, QUEUE, STRANGER, claimed, submitted
 
 if TYPE_CHECKING:
@@ -165,14 +165,12 @@ async def test_a_job_given_back_is_ready_since_then(database: Database, clock: C
     assert (await database.read(QueueDepths()))[QUEUE].oldest_ms == 5
 
 
-async def test_kinds_that_nobody_here_knows_are_counted_while_they_wait(database: Database) -> None:
+async def test_kinds_are_counted_while_they_are_ready_known_here_or_not(database: Database) -> None:
     for kind in ("newer", "newer", "newest", KIND, "newer"):
         await submitted(database, kind=kind)
     await submitted(database, kind="newer", queue="chores")
     await submitted(database, kind="newer", delay_ms=1000, queue="later")
-    assert await database.read(UnknownKinds((KIND, "clean"))) == {
-        QUEUE: {"newer": 3, "newest": 1},
+    assert await database.read(ReadyKinds()) == {
+        QUEUE: {KIND: 1, "newer": 3, "newest": 1},
         "chores": {"newer": 1},
     }
-    assert await database.read(UnknownKinds((KIND, "newer", "newest"))) == {}
-    assert (await database.read(UnknownKinds(())))[QUEUE] == {KIND: 1, "newer": 3, "newest": 1}

@@ -16,7 +16,7 @@ from snapasset.records.endings import Cancel, Complete, Fail
 from snapasset.records.events import EventsAfter
 from snapasset.records.files import GetFile
 from snapasset.records.generations import Condemn, FindGenerations, Forget, GetGeneration
-from snapasset.records.jobs import CountByQueue, FindJobs, GetJob, QueueDepths, UnknownKinds
+from snapasset.records.jobs import CountByQueue, FindJobs, GetJob, QueueDepths, ReadyKinds
 from snapasset.records.queues import LimitQueue, PauseQueue, QueueRooms
 from snapasset.records.revival import Retry
 from snapasset.records.schedules import DueSchedules
@@ -135,7 +135,7 @@ INDEXED: dict[str, tuple[Read[Any] | Write[Any], tuple[str, ...]]] = {
     "counts": (CountByQueue(), ("INDEX jobs_ready", "INDEX jobs_due", "INDEX jobs_active")),
     "depths": (QueueDepths(), ("INDEX jobs_ready", "INDEX jobs_due", "INDEX jobs_active")),
     "depths, ages of some kinds": (QueueDepths((KIND,)), ("INDEX jobs_ready", "INDEX jobs_due", "INDEX jobs_active")),
-    "unknown kinds": (UnknownKinds((KIND,)), ("INDEX jobs_ready",)),
+    "ready kinds": (ReadyKinds(), ("INDEX jobs_ready",)),
     "queue rooms": (QueueRooms(), ("queue_claims_of_queue (queue=? AND at>? AND at<?)", "INDEX jobs_active")),
     "live workers": (LiveWorkers(1000), ("jobs_active",)),
     "submit with a limit": (a_job(live_limit=10), ("jobs_live (owner=?)",)),
@@ -169,7 +169,7 @@ SORTED = (
     "counts",
     "depths",
     "depths, ages of some kinds",
-    "unknown kinds",
+    "ready kinds",
     "live workers",
     "due schedules",
     "an owner's overview",

@@ -14,7 +14,7 @@ from server.app import create_app
 from server.state import Stage
 from snapasset import __version__
 from snapasset.job import new_id
-from snapasset.records.jobs import QueueDepths, UnknownKinds
+from snapasset.records.jobs import QueueDepths, ReadyKinds
 from snapasset.records.queues import PauseQueue, ResumeQueue
 from snapasset.records.submission import Submit
 from snapasset.records.workers import WorkerBeat, WorkerRow
@@ -235,7 +235,7 @@ async def test_without_its_database_it_is_down(broken: Broken, how: str) -> None
 
 
 async def test_with_too_many_jobs_to_count_the_database_is_well_and_their_number_unknown(broken: Broken) -> None:
-    broken.database.slow = (QueueDepths, UnknownKinds)
+    broken.database.slow = (QueueDepths, ReadyKinds)
     status, body = await broken.ask()
     assert (status, body["status"], body["services"]["database"]["status"]) == (200, "degraded", "ok")
     assert body["services"]["queues"] == {}

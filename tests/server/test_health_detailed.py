@@ -85,6 +85,7 @@ async def test_every_worker_is_told_with_what_it_runs(service: Service) -> None:
         "host": "a-host",
         "pid": 17,
         "version": "0.0.1",
+        "mode": "memory",
         "kinds": kinds,
         "queues": list(queues),
         "alive": True,
