@@ -23,8 +23,9 @@ LOG_BYTES: Final = 50_000
 GROWTH: Final = 120_000_000
 """Most bytes by which a process may have grown at the end of a case."""
 
-FEW: Final = 16
-"""Most descriptors that a process may have, once all is healed, beyond those that it had when it was ready."""
+POOLS: Final = 128
+"""Most descriptors that a process may have, once all is healed, beyond those that it had when it was ready: only then it
+opens a connection to Redis for each job that it could run of each queue, and keeps it."""
 
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 
@@ -91,7 +92,7 @@ async def assert_given_back(begun: dict[Process, Holding]) -> None:
     for process, before in begun.items():
 
         async def look(process: Process = process, before: Holding = before) -> bool:
-            return not process.alive or Holding.of(process).descriptors <= before.descriptors + FEW
+            return not process.alive or Holding.of(process).descriptors <= before.descriptors + POOLS
 
         name = type(process).__name__
         await within(HEALS, look, f"{name} has given its descriptors back, it had {before.descriptors}")
