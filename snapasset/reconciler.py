@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from snapasset.database import Database
+    from snapasset.records.queues import QueueRoom
     from snapasset.records.schedules import ScheduleRow
     from snapasset.records.upkeep import ReadyJob
     from snapasset.settings import Settings
@@ -55,6 +57,9 @@ _MEND_ROUNDS: Final = 5
 
 _ROUNDS_READY: Final = 3
 """When jobs of a queue have been ready for more rounds than this, the worker of this process is told without Redis as well."""
+
+_SHORTEST_PAUSE: Final = 0.05
+"""A queue with a short window is looked after this often, and no oftener."""
 
 _PURGE_ROUNDS: Final = 60
 _GONE_MS: Final = 600_000
@@ -118,11 +123,12 @@ class Reconciler:
             await self._expire()
             await self._mend()
             due = await self._promote()
-            await self._ring()
+            room_in = await self._ring()
         except DatabaseUnavailable:
             # The executors could not beat either: what was watched before the outage proves nothing.
             self._watched.clear()
             raise
+        pause = min(pause, room_in)
         return pause if due is None else min(pause, max(due / 1000, 0.001))
 
     async def _promote(self) -> int | None:
@@ -197,13 +203,18 @@ class Reconciler:
             return before
         return _Watched(job, now)
 
-    async def _ring(self) -> None:
+    async def _ring(self) -> float:
+        """Ring for what is ready and may be claimed. Returns in how many seconds a queue with a rate may have room again."""
+        room_in = math.inf
         rooms = await self._database.read(QueueRooms())
         for queue, kinds in self._kinds.items():
             room = rooms[queue].room if queue in rooms else None
             limit = self._settings.ring_cap if room is None else min(room, self._settings.ring_cap)
             ready = await self._database.read(ReadyJobs(queue, kinds, limit)) if limit > 0 else []
             await self._ring_for(queue, ready)
+            if queue in rooms:
+                room_in = min(room_in, _room_in(rooms[queue]))
+        return room_in
 
     async def _ring_for(self, queue: str, ready: list[ReadyJob]) -> None:
         self._rounds_ready[queue] = self._rounds_ready.get(queue, 0) + 1 if ready else 0
@@ -217,3 +228,10 @@ class Reconciler:
         for job in ready[: max(0, len(ready) - waiting)]:
             if not await self._switch.ring(queue, job.id, job.kind, job.fence):
                 return  # enough wait by now, or the queue has gone away
+
+
+def _room_in(queue: QueueRoom) -> float:
+    """In how many seconds one more job of a queue may be claimed, by the mean of its rate; never, where time changes nothing."""
+    if queue.paused or queue.rate_jobs is None or queue.rate_ms is None:
+        return math.inf
+    return max(_SHORTEST_PAUSE, queue.rate_ms / 1000 / queue.rate_jobs)

@@ -57,7 +57,7 @@ class Switch:
     """The pair of queue and feed in use. Open it before use, close it after the workers."""
 
     def __init__(self, queues: Iterable[str], settings: Settings, *, ring_timeout: int, serves: bool = False) -> None:
-        """`ring_timeout`: seconds after which SAQ gives up on a ring; above the longest kind's timeout.
+        """`ring_timeout`: seconds after which SAQ gives up on a ring; far above what any job may take.
 
         `serves`: whether this process answers rings that come through Redis.
         """

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from pydantic import ValidationError
 
 from snapasset.errors import InvalidInput, JobTimeout, OutcomeUnknown, ProcessorFailed, SnapAssetError, wire_error
+from snapasset.records.claims import GiveBack
 from snapasset.records.endings import Complete, EndCancelled, Fail
 from worker.context import CancelNoticed, JobContext, JobLost, Stopped, own_fault
 
@@ -36,6 +37,9 @@ class Attempt:
         self.job = job
         self.context: JobContext[Any] | None = None
         self.stuck: asyncio.Task[Any] | None = None
+        self.called_off = asyncio.Event()
+        """Set when it is not to begin any more: the job is lost, is to be cancelled, or this process takes none now."""
+        self._cancelling: bool | None = False
         self._job_type = job_type
         self._tools = tools
         self._settings = settings
@@ -67,6 +71,21 @@ class Attempt:
         except SnapAssetError as error:
             return self.failure(error)
         return Complete(job.id, job.fence, result, doubtful=bool(context.paid_calls))
+
+    def learn(self, cancelling: bool | None) -> None:
+        """Take in what the record says of the job: whether it is to be cancelled; None: it is someone else's now."""
+        if self.context is not None:
+            self.context.learn(cancelling)
+        self._cancelling = cancelling
+        if cancelling is not False:
+            self.called_off.set()
+
+    def unbegun(self) -> Write[Job | None] | None:
+        """The change that ends it when it has not begun; None when the job is someone else's now."""
+        if self._cancelling is None:
+            return None
+        change = EndCancelled if self._cancelling else GiveBack
+        return change(self.job.id, self.job.fence)
 
     def failure(self, error: SnapAssetError) -> Fail:
         """The change that ends this attempt badly, with the pause before the next if there is to be one."""

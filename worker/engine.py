@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -38,8 +37,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_RING_MARGIN_SECONDS: Final = 60
-"""A ring outlives the longest job it may run by this much."""
+_RING_SECONDS: Final = 7 * 86_400
+"""When SAQ gives up on a ring. Attempts have time-outs of their own, and the record tells which workers have died; whatever a
+ring leads to, a wait for the database among it, must not be broken off by it. It only clears away what a dead worker left."""
 
 _EVENTS_AT_ONCE: Final = 100
 _RESTART_SECONDS: Final = 1.0
@@ -114,9 +114,7 @@ async def _open_switch(
     async def look_up(job_id: str, after: int) -> list[Event]:
         return await database.read(EventsAfter(job_id, after, _EVENTS_AT_ONCE))
 
-    longest = max((job_type.timeout for job_type in catalogue), default=0.0)
-    ring_timeout = math.ceil(longest) + _RING_MARGIN_SECONDS
-    switch = Switch(catalogue.queues, settings, ring_timeout=ring_timeout, serves=serves)
+    switch = Switch(catalogue.queues, settings, ring_timeout=_RING_SECONDS, serves=serves)
     stack.push_async_callback(switch.close)
     await switch.open(database.record_id, look_up)
     database.listen(switch.feed.publish)

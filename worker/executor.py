@@ -22,6 +22,7 @@ from snapasset.records.dependencies import ReadyDependants
 from snapasset.records.steps import DoneSteps
 from snapasset.records.upkeep import ReadyJobs
 from worker.attempt import UNWIND_SECONDS, Attempt
+from worker.gate import Gate
 from worker.hearing import hearing
 from worker.heart import Heart
 from worker.solitude import Solitude, is_suspect
@@ -73,7 +74,9 @@ class Executor:
         self._tools = {t.kind: tuple(tools[tool] for tool in t.tools) for t in catalogue}
         self._claims = {queue: Claim(queue, kinds, worker.id) for queue, kinds in catalogue.kinds_by_queue.items()}
         self._slots = {queue: asyncio.Semaphore(settings.job_max_concurrency) for queue in catalogue.queues}
-        self._solitude = Solitude()
+        self.gates = {queue: Gate() for queue in catalogue.queues}
+        """By queue: whether rings are taken."""
+        self._solitude = Solitude(self._set_gates)
         self._attempts: set[Attempt] = set()
         self._stuck: set[asyncio.Task[Any]] = set()
         self._idle = asyncio.Event()
@@ -109,6 +112,10 @@ class Executor:
         accepted = tuple(queue for queue in self._claims if queue in set(queues))
         if accepted != self._worker.queues:
             self._worker = self._worker._replace(queues=accepted)
+            self._set_gates()
+            for attempt in self._attempts:
+                if attempt.job.queue not in accepted:
+                    attempt.called_off.set()
             await self._heart.tell()
 
     async def drain(self) -> None:
@@ -126,14 +133,15 @@ class Executor:
     async def answer(self, queue: str, record_id: str) -> None:
         """Answer a ring: run the most urgent jobs of `queue` while there are any, for a while, then ring again.
 
-        A ring of another record, or of an unknown queue, runs nothing.
+        A ring of another record, or of an unknown queue, runs nothing; nor does one for which no slot is free: whoever has
+        the slots claims again, or rings again, when a job ends. So no ring waits here, however long jobs take.
         """
         if record_id != self._database.record_id or queue not in self._claims:
             log.error("a ring that belongs to another record was ignored", extra={"queue": queue})
             return
+        if self._slots[queue].locked() or not self._may_claim(queue):
+            return
         async with self._slots[queue]:
-            if not self._may_claim(queue):
-                return
             until = time.monotonic() + self._settings.ring_drain_seconds
             self._solitude.enter()
             try:
@@ -164,6 +172,10 @@ class Executor:
     def _may_claim(self, queue: str) -> bool:
         return queue in self._worker.queues and not self._solitude.wanted
 
+    def _set_gates(self) -> None:
+        for queue, gate in self.gates.items():
+            gate.set(is_open=self._may_claim(queue))
+
     async def _claim(self, queue: str) -> Job | None:
         try:
             job = await self._database.write(self._claims[queue])
@@ -180,16 +192,7 @@ class Executor:
         self._attempts.add(attempt)
         self._idle.clear()
         try:
-            if not is_suspect(job):
-                ending = await self._attempt(attempt)
-            elif await self._solitude.alone():
-                log.warning("a job that may have ended its last worker runs alone", extra={"jobId": job.id})
-                try:
-                    ending = await self._attempt(attempt)
-                finally:
-                    self._solitude.free()
-            else:
-                ending = GiveBack(job.id, job.fence)
+            ending = await (self._alone(attempt) if is_suspect(job) else self._attempt(attempt))
             if ending is None:
                 self._metrics.ended(job.kind, "lost", time.monotonic() - begun)
                 return None
@@ -212,6 +215,15 @@ class Executor:
         outcome = _OUTCOMES.get(ended.status, ended.status)
         code = json.loads(ended.error)["code"] if ended.error and outcome in ("failed", "retried") else None
         self._metrics.ended(job.kind, outcome, seconds, code)
+
+    async def _alone(self, attempt: Attempt) -> Write[Job | None] | None:
+        if not await self._solitude.alone(attempt.called_off):
+            return attempt.unbegun()
+        log.warning("a job that may have ended its last worker runs alone", extra={"jobId": attempt.job.id})
+        try:
+            return await self._attempt(attempt)
+        finally:
+            self._solitude.free()
 
     async def _attempt(self, attempt: Attempt) -> Write[Job | None] | None:
         try:

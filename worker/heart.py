@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from snapasset.database import Liveness
 from snapasset.errors import DatabaseUnavailable
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from worker.attempt import Attempt
 
 log = logging.getLogger(__name__)
+
+_TELL_SECONDS: Final = 2.0
+"""A record that hangs must not hold up a stop, nor the beats after this one."""
 
 
 class Heart:
@@ -64,8 +67,9 @@ class Heart:
 
     async def tell(self) -> None:
         """Say now, and not at the next beat, what this process does."""
-        with contextlib.suppress(DatabaseUnavailable):
-            await self._database.write(WorkerBeat(self._sign()))
+        with contextlib.suppress(DatabaseUnavailable, TimeoutError):
+            async with asyncio.timeout(_TELL_SECONDS):
+                await self._database.write(WorkerBeat(self._sign()))
 
     @property
     def beats(self) -> bool:
@@ -88,5 +92,4 @@ class Heart:
         progress = job.progress if context is None else context.progress
         with contextlib.suppress(DatabaseUnavailable):  # then nobody can take the job over either
             cancelled = await self._database.write(Beat(job.id, job.fence, progress))
-            if context is not None:
-                context.learn(cancelled)
+            attempt.learn(cancelled)

@@ -15,9 +15,10 @@ from snapasset.job import new_id
 from snapasset.records.workers import WorkerRow
 from snapasset.switch import RING
 from worker.executor import Executor
+from worker.gate import ring_came
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from signal import Signals
 
     from saq.queue.base import Queue
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from snapasset.metrics import Metrics
     from snapasset.settings import Settings
     from snapasset.switch import Switch
+    from worker.gate import Gate
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,16 @@ class _QueueWorker(Worker[Any]):
     """SAQ's worker under our own signal handling: signals belong to the process, not to one of its queues."""
 
     SIGNALS: ClassVar[list[Signals]] = []  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __init__(self, source: Queue, gate: Gate, answer: Callable[..., Awaitable[None]], concurrency: int) -> None:
+        super().__init__(source, [(RING, answer)], concurrency=concurrency)
+        self._gate = gate
+
+    async def process(self) -> bool:
+        """Wait for a ring and answer it, once rings are wanted."""
+        await self._gate.passed()
+        with self._gate.waiting():
+            return await super().process()
 
 
 class Runner:
@@ -122,6 +134,7 @@ class Runner:
     def _worker(self, source: Queue, queue: str) -> _QueueWorker:
         async def ring(_context: dict[str, Any], *, record_id: str = "", **_about: object) -> None:
             # What else a ring says is for people who look into the queue; the record decides.
+            ring_came()
             await self._executor.answer(queue, record_id)
 
-        return _QueueWorker(source, [(RING, ring)], concurrency=self._settings.job_max_concurrency)
+        return _QueueWorker(source, self._executor.gates[queue], ring, self._settings.job_max_concurrency)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from snapasset.errors import WorkerLost
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from snapasset.job import Job
 
 
@@ -27,9 +29,10 @@ def is_suspect(job: Job) -> bool:
 
 
 class Solitude:
-    """Counts what runs, and keeps one job apart from it."""
+    """Counts what runs, and keeps one job apart from it. `on_change` is called when `wanted` has changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
         self._busy = 0
         self._wanted = False
         self._quiet = asyncio.Event()
@@ -51,21 +54,32 @@ class Solitude:
         if self._busy == 0:
             self._quiet.set()
 
-    async def alone(self) -> bool:
-        """Wait until all else that has entered has left. Called by somebody inside; False if another one is alone."""
-        if self._wanted:
+    async def alone(self, called_off: asyncio.Event) -> bool:
+        """Wait until all else that has entered has left; False if another one is alone, or when it is called off before.
+
+        Called by somebody inside. After True, `free` must follow.
+        """
+        if self._wanted or called_off.is_set():
             return False
-        self._wanted = True
+        self._want(wanted=True)
         self.leave()
+        waiting = [asyncio.ensure_future(self._quiet.wait()), asyncio.ensure_future(called_off.wait())]
+        granted = False
         try:
-            await self._quiet.wait()
-        except BaseException:
-            self._wanted = False
-            raise
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            granted = not called_off.is_set()
         finally:
+            for one in waiting:
+                one.cancel()
             self.enter()
-        return True
+            if not granted:
+                self._want(wanted=False)
+        return granted
 
     def free(self) -> None:
         """Be alone no more."""
-        self._wanted = False
+        self._want(wanted=False)
+
+    def _want(self, *, wanted: bool) -> None:
+        self._wanted = wanted
+        self._on_change()

@@ -266,7 +266,7 @@ class PostgresDatabase(Database):
     async def _answer(self, line: Line, call: Call) -> Answer:
         try:
             driver = await line.begin("REPEATABLE READ READ ONLY", self._settings())
-        except FAILURES as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, this task goes on: others wait for it
             line.drop()
             away = unavailable(error)
             self._deliver([Answer(other, None, away) for other in self._take_questions()], ())

@@ -51,7 +51,8 @@ class Claim(Write[Job | None]):
         glimpse = yield from room_of(self.queue)
         if glimpse is None or glimpse.room == 0:
             return None
-        yield from lock_queue(self.queue)
+        if not (yield from lock_queue(self.queue)):
+            return None  # the limits are being changed; the reconciler rings again
         limits = yield from room_of(self.queue)  # asked again: only now nobody else can take what is left
         if limits is None or limits.room == 0:
             return None

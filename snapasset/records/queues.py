@@ -14,7 +14,7 @@ from snapasset.errors import InvalidInput
 if TYPE_CHECKING:
     from snapasset.database import Row, Steps
 
-_MOST: Final = 100_000
+_MOST: Final = 10_000
 """Largest bound: each claim within the window of a rate is a row, and counted."""
 
 _SHORTEST_SECONDS: Final = 0.001
@@ -109,7 +109,7 @@ def check_limits(concurrency: int | None, rate_jobs: int | None, rate_seconds: f
     wrong = {
         field: f"must be a whole number from 1 to {_MOST}"
         for field, value in (("concurrency", concurrency), ("rateJobs", rate_jobs))
-        if value is not None and not 1 <= value <= _MOST
+        if value is not None and (type(value) is not int or not 1 <= value <= _MOST)
     }
     if rate_seconds is not None and not _SHORTEST_SECONDS <= rate_seconds <= _LONGEST_SECONDS:
         wrong["rateSeconds"] = f"must be from {_SHORTEST_SECONDS} to {_LONGEST_SECONDS}"
@@ -126,9 +126,12 @@ def room_of(queue: str) -> Steps[QueueRoom | None]:
     return _room(rows[0]) if rows else None
 
 
-def lock_queue(queue: str) -> Steps[None]:
-    """Keep others from counting, and from changing the limits, until the change is committed."""
-    yield Statement("SELECT 1 FROM queues WHERE name = $1 FOR UPDATE", (queue,), Together.ALONE)
+def lock_queue(queue: str) -> Steps[bool]:
+    """Keep others from counting, and from changing the limits, until the change is committed.
+
+    False when the row has gone while it was waited for: nothing is locked then, though there may be another one already.
+    """
+    return bool((yield Statement("SELECT 1 FROM queues WHERE name = $1 FOR UPDATE", (queue,), Together.ALONE)))
 
 
 def count_claim(queue: str, rate_ms: int) -> Steps[None]:

@@ -6,6 +6,7 @@ The first suite says so of an ordinary connection and needs no pooler; the secon
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -202,10 +203,12 @@ class TestPooler:
     @pytest.fixture
     async def both(self, record: PostgresRecord) -> AsyncIterator[list[Database]]:
         """Two processes' databases on one record, each through the pooler."""
-        with pooled(shared_server(), "record") as url:
+        async with contextlib.AsyncExitStack() as stack:
+            url = stack.enter_context(pooled(shared_server(), "record"))
             databases: list[Database] = [PostgresDatabase(url, more_settings=record.settings) for _ in range(2)]
             for one in databases:
                 await one.open()
+                stack.push_async_callback(one.close)
             halves = [record.halfway(Nothing()) for _ in databases]
             waiting = await begun(*(one.write(half) for one, half in zip(databases, halves, strict=True)))
             for half in halves:
@@ -214,8 +217,6 @@ class TestPooler:
                 half.go_on()
             await asyncio.gather(*waiting)
             yield databases
-            for one in databases:
-                await one.close()
 
     async def test_every_change_is_made_once_on_whichever_connection(
         self, record: PostgresRecord, both: list[Database]

@@ -11,7 +11,7 @@ import pytest
 from snapasset.errors import WorkerLost, wire_error
 from snapasset.job import Job, Status
 from tests.contracts.record_backends import Do
-from tests.worker.engine import engine, kind, within
+from tests.worker.engine import OWNER, engine, kind, within
 from worker.processors.trial import Nothing
 from worker.solitude import Solitude, is_suspect
 
@@ -121,10 +121,10 @@ async def test_of_two_one_goes_back_uncounted_and_comes_later(tmp_path: Path) ->
 
 
 async def test_one_that_is_stopped_while_it_waits_leaves_the_way_free() -> None:
-    solitude = Solitude()
+    solitude, changes = Solitude(lambda: changes.append(solitude.wanted)), list[bool]()
     solitude.enter()
     solitude.enter()
-    waiting = asyncio.create_task(solitude.alone())
+    waiting = asyncio.create_task(solitude.alone(asyncio.Event()))
     await asyncio.sleep(0)
     assert solitude.wanted
     waiting.cancel()
@@ -132,5 +132,44 @@ async def test_one_that_is_stopped_while_it_waits_leaves_the_way_free() -> None:
         await waiting
     assert not solitude.wanted
     solitude.leave()
-    assert await within(solitude.alone())
+    assert await within(solitude.alone(asyncio.Event()))
     solitude.free()
+    assert changes == [True, False, True, False]
+
+
+async def test_one_that_waits_is_cancelled_at_once(tmp_path: Path) -> None:
+    crowd = Crowd()
+    async with engine(tmp_path, kind(crowd.run), workers=0, job_max_concurrency=3, beat_seconds=0.05) as e:
+        first, suspect = await beside_another(e, crowd)
+        await e.client.cancel(suspect, owner=OWNER)
+        assert (await e.final(suspect))["status"] == "cancelled"
+        assert crowd.inside == {first}
+        crowd.let_out(first)
+        await e.final(first)
+    assert suspect not in crowd.met
+
+
+async def test_one_that_waits_goes_back_when_the_process_is_to_stop(tmp_path: Path) -> None:
+    crowd = Crowd()
+    async with engine(tmp_path, kind(crowd.run), workers=0, job_max_concurrency=3, drain_seconds=30) as e:
+        first, suspect = await beside_another(e, crowd)
+        stopping = asyncio.create_task(e.runners[0].stop())
+        job = await e.job_where(suspect, lambda job: job.status == Status.WAITING)
+        assert job.attempt == 2, "its last chance was not used up"
+        crowd.let_out(first)
+        await stopping
+        assert (await e.final(first))["status"] == "completed"
+    assert suspect not in crowd.met, "it began in the drain"
+
+
+async def beside_another(e: Engine, crowd: Crowd) -> tuple[str, str]:
+    """A job that runs, and a suspect that waits for its end."""
+    first = await e.put()
+    await e.start()
+    await e.upkeep()
+    await crowd.becomes(first)
+    suspect = await e.put()
+    await make_suspect(e, suspect)
+    await e.upkeep()
+    await e.job_where(suspect, lambda job: job.status == Status.ACTIVE)
+    return first, suspect
