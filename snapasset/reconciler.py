@@ -225,9 +225,9 @@ class Reconciler:
         waiting = await self._switch.waiting_rings(queue) if ready else None
         if waiting is None:
             return
-        for job in ready[: max(0, len(ready) - waiting)]:
-            if not await self._switch.ring(queue, job.id, job.kind, job.fence):
-                return  # enough wait by now, or the queue has gone away
+        # Side by side: a Redis that is far away must not keep what else is to be done here waiting for each of them.
+        missing = ready[: max(0, len(ready) - waiting)]
+        await asyncio.gather(*(self._switch.ring(queue, job.id, job.kind, job.fence) for job in missing))
 
 
 def _room_in(queue: QueueRoom) -> float:

@@ -263,10 +263,12 @@ class Switch:
                 self._fall_back(error.detail)
                 self._change("memory")
             elif self.mode == "memory":
+                if isinstance(error, OtherRecord) and self.why != error.detail:
+                    log.error("Redis cannot be used", extra={"why": error.detail})  # noqa: TRY400  its sentence says all
                 self.why = error.detail
         else:
+            self.why = None
             if self._presence.came(time.monotonic()):
-                self.why = None
                 log.info("Redis is back, using it again")
                 self._change("redis")
             self._doubt.clear()

@@ -79,6 +79,7 @@ class Executor:
         self._solitude = Solitude(self._set_gates)
         self._attempts: set[Attempt] = set()
         self._stuck: set[asyncio.Task[Any]] = set()
+        self._ringing: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._worker = worker
@@ -127,6 +128,7 @@ class Executor:
     async def close(self) -> None:
         """Stop the heart. The handlers must have been cancelled: that gives their jobs back."""
         await self._heart.stop()
+        await asyncio.gather(*self._ringing, return_exceptions=True)
         if await self._idle_within(UNWIND_SECONDS):
             await self._heart.dismiss()
 
@@ -244,7 +246,10 @@ class Executor:
         if claimed is not None:
             self._metrics.claimed(queue)
         if ended is not None and ended.dependants:
-            await self._ring_dependants(ended)
+            # Not here: the job that was claimed is to begin, and to beat.
+            task = asyncio.create_task(self._ring_dependants(ended), name=f"dependants-{ended.id}")
+            self._ringing.add(task)
+            task.add_done_callback(self._ringing.discard)
         return ended, claimed
 
     def _forget(self, attempt: Attempt) -> None:
@@ -269,8 +274,8 @@ class Executor:
     async def _ring_dependants(self, parent: Job) -> None:
         """Ring for the jobs that waited for this one: they may be of another queue, which nobody looks into now."""
         with contextlib.suppress(DatabaseUnavailable):
-            for job in await self._database.read(ReadyDependants(parent.id)):
-                await self._switch.ring(job.queue, job.id, job.kind, job.fence)
+            ready = await self._database.read(ReadyDependants(parent.id))
+            await asyncio.gather(*(self._switch.ring(job.queue, job.id, job.kind, job.fence) for job in ready))
 
     def _publish(self, news: News) -> None:
         self._switch.feed.publish((news,))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from signal import Signals
 
+    from saq.job import Job
     from saq.queue.base import Queue
 
     from snapasset.database import Database
@@ -33,13 +34,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+async def _as_a_ring(context: dict[str, Any]) -> None:
+    """Whatever stands in the queue is a ring, with our rules and not its own: whoever has Redis can write anything there."""
+    job: Job = context["job"]
+    record_id = (job.kwargs or {}).get("record_id")
+    job.function, job.kwargs = RING, {"record_id": record_id if isinstance(record_id, str) else ""}
+    job.timeout = job.heartbeat = 0
+    job.retries, job.ttl = 1, -1
+
+
 class _QueueWorker(Worker[Any]):
     """SAQ's worker under our own signal handling: signals belong to the process, not to one of its queues."""
 
     SIGNALS: ClassVar[list[Signals]] = []  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, source: Queue, gate: Gate, answer: Callable[..., Awaitable[None]], concurrency: int) -> None:
-        super().__init__(source, [(RING, answer)], concurrency=concurrency)
+        super().__init__(source, [(RING, answer)], concurrency=concurrency, before_process=_as_a_ring)
         self._gate = gate
 
     async def process(self) -> bool:

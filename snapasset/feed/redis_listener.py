@@ -16,6 +16,7 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from snapasset.queue.redis_address import FAILURES, reason
@@ -58,6 +59,7 @@ class Listener:
         self._heard: set[str] = set()
         self._sending = asyncio.Lock()
         self._told = False
+        self._answers = False
 
     async def want(self, channel: str) -> None:
         """Hear a channel. When this returns it is heard, or Redis is away and there will be a gap."""
@@ -84,12 +86,14 @@ class Listener:
         """Listen for ever."""
         pause = _SHORTEST_PAUSE
         while True:
+            self._answers = False
             try:
                 async with self._address.connection() as connection:
-                    pause = _SHORTEST_PAUSE
                     await self._use(connection)
             except FAILURES as error:
                 self._complain(f"no news comes from Redis for now: {reason(error)}")
+            if self._answers:  # to be connected proves nothing
+                pause = _SHORTEST_PAUSE
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  spreads the processes
             pause = min(_LONGEST_PAUSE, pause * 2)
 
@@ -134,6 +138,7 @@ class Listener:
             if answer is None:
                 await self._send(connection, "PING")
             asked = answer is None
+            self._answers |= not asked
             if isinstance(answer, list):
                 self._take(cast("list[Any]", answer))
             if self._told:
@@ -169,6 +174,8 @@ class Listener:
 
     async def _send(self, connection: Connection, word: str, channels: Sequence[str] = ()) -> None:
         async with self._sending:
+            if connection is not self._connection or not connection.is_connected:
+                raise RedisConnectionError("the connection has gone")  # redis-py would open another, which nobody reads
             await connection.send_command(word, *channels, check_health=False)
 
     def _note(self, channels: Iterable[str]) -> None:

@@ -29,7 +29,9 @@ if owner and owner ~= ARGV[1] then return owner end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return ARGV[1]
 """
-_LEAVE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+_LEAVE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('EXPIRE', KEYS[1], ARGV[2]) end"
+_LEFT_SECONDS: Final = 2
+"""Longer than other processes of the record are silent: while one of them lives no other record can come in between."""
 
 
 class OtherRecord(BadConfiguration, QueueUnavailable):
@@ -78,14 +80,14 @@ class RedisProbe:
             return await self._client.eval(_CLAIM, 1, OWNER_KEY, self._record_id, OWNER_SECONDS)
 
     async def leave(self) -> None:
-        """Let go of Redis; if other processes of this record are there, they say so again in a moment."""
+        """Let go of Redis: if no other process of this record is there, another record may use it in a moment."""
         if self._asking is not None:
             self._asking.cancel()
             await asyncio.wait({self._asking})
         if self._client is not None:
             with contextlib.suppress(*FAILURES):
                 async with asyncio.timeout(1):
-                    await self._client.eval(_LEAVE, 1, OWNER_KEY, self._record_id)
+                    await self._client.eval(_LEAVE, 1, OWNER_KEY, self._record_id, _LEFT_SECONDS)
         await self._drop()
 
     async def _drop(self) -> None:

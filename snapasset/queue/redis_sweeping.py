@@ -65,9 +65,10 @@ class SweptQueue(RedisQueue):
     def _read(self, payload: bytes | None) -> Job | None:
         """The job that was stored; None when there is none, or what is there is none: anybody may write to Redis."""
         try:
-            return self.deserialize(payload)  # pyright: ignore[reportUnknownMemberType]
-        except (ValueError, TypeError, KeyError, AttributeError):
+            job = self.deserialize(payload)  # pyright: ignore[reportUnknownMemberType]
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
+        return job if job is not None and _is_sound(job) else None
 
     async def _find_stuck(self, lock: int) -> dict[str, Job | None]:
         """Rings that were taken and lead nowhere, by id; None for one of which only the id is left."""
@@ -119,3 +120,13 @@ class SweptQueue(RedisQueue):
             pipe.lrem(self._active, 0, cast("str", job_id))
             pipe.zrem(self._incomplete, job_id)
             await pipe.execute()
+
+
+def _is_sound(job: Job) -> bool:
+    """Whether SAQ can count with what stands there."""
+    numbers: list[object] = [job.timeout, job.heartbeat, job.retries, job.ttl, job.attempts, job.scheduled, job.queued]
+    numbers += [job.started, job.touched, job.completed]
+    others: list[object] = [job.kwargs]
+    return all(isinstance(one, int | float | None) for one in numbers) and all(
+        isinstance(one, dict | None) for one in others
+    )

@@ -164,6 +164,7 @@ async def test_one_that_serves_another_record_is_refused_at_the_start(server: Re
         with pytest.raises(BadConfiguration, match="another record"):
             async with opened(url_of(server), record_id="r-2"):
                 pass
+    server.command("DEL", OWNER_KEY)
     async with opened(url_of(server), record_id="r-2") as switch:
         assert switch.mode == "redis"
 
