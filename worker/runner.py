@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from saq.worker import Worker
 
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_UNWIND_SECONDS: Final = 7.0
+"""How long SAQ's workers may take to stop: somewhat longer than a processor may (`worker.attempt`)."""
+
 
 async def _as_a_ring(context: dict[str, Any]) -> None:
     """Whatever stands in the queue is a ring, with our rules and not its own: whoever has Redis can write anything there."""
@@ -51,6 +54,9 @@ class _QueueWorker(Worker[Any]):
     def __init__(self, source: Queue, gate: Gate, answer: Callable[..., Awaitable[None]], concurrency: int) -> None:
         super().__init__(source, [(RING, answer)], concurrency=concurrency, before_process=_as_a_ring)
         self._gate = gate
+
+    async def abort(self, abort_threshold: float) -> None:
+        """Break nothing off: nobody of ours aborts a ring, and whoever has Redis must not."""
 
     async def process(self) -> bool:
         """Wait for a ring and answer it, once rings are wanted."""
@@ -100,12 +106,13 @@ class Runner:
             metrics=metrics,
         )
         self._tasks: list[asyncio.Task[None]] = []
+        self._hanging = 0
         self._stopping = False
 
     @property
     def stuck(self) -> int:
-        """How many processors ignore that they were cancelled and would hold up the end of the process."""
-        return self._executor.stuck
+        """How many processors ignore that they were cancelled, or wait for Redis, and would hold up the end of the process."""
+        return self._executor.stuck + self._hanging
 
     @property
     def accepts(self) -> tuple[str, ...]:
@@ -138,7 +145,10 @@ class Runner:
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()  # SAQ's own `stop` would be undone by a `start` that has not begun yet; this is not
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            # SAQ tells Redis what became of each ring, and a Redis that stands still is waited for long.
+            _, pending = await asyncio.wait(tasks, timeout=_UNWIND_SECONDS)
+            self._hanging = len(pending)
         await self._executor.close()
 
     def _worker(self, source: Queue, queue: str) -> _QueueWorker:

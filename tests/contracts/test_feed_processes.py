@@ -300,6 +300,8 @@ async def test_who_comes_back_while_redis_is_told_of_the_leaving_is_heard(
 class SlowRedis:
     """A connection, and the address it is at, to a Redis that does as it is told when the test says so."""
 
+    is_connected = True
+
     def __init__(self) -> None:
         self.told: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
         self.answers: asyncio.Queue[list[Any]] = asyncio.Queue()

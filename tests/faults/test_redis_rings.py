@@ -160,10 +160,12 @@ async def test_a_redis_that_stands_still(server: RedisServer, caplog: pytest.Log
         began = time.monotonic()
         with pytest.raises(RedisError):
             await home.call()
+        probe = RedisProbe(server.address, "r")
         with pytest.raises(QueueUnavailable):
-            await RedisProbe(server.address, "r").ask(0.5)
+            await probe.ask(0.5)
         assert time.monotonic() - began < 4, "the API waits for Redis"
         server.thaw()
+        await probe.leave()
         await home.is_answered()
 
 

@@ -10,7 +10,7 @@ import pytest
 from snapasset.errors import BadConfiguration
 from snapasset.job import Priority, Status
 from snapasset.records.jobs import CountByQueue
-from tests.worker.engine import Clock, engine, kind, within
+from tests.worker.engine import Clock, asked_until, engine, kind, within
 from worker.processors.trial import NOOP, Nothing
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ async def test_a_ring_that_belongs_to_another_record_runs_nothing(tmp_path: Path
         stray = {"job_id": job, "kind": "trial", "record_id": "another"}
         ring = await e.switch.queues["trial"].enqueue("ring", kwargs=stray)
         assert ring is not None
-        await within(ring.refresh(until_complete=0))
+        await asked_until(lambda: e.switch.queues["trial"].job(ring.key), lambda left: left is None)
         assert (await e.job(job)).status == Status.WAITING
 
 
