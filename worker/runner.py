@@ -55,7 +55,7 @@ class _QueueWorker(Worker[Any]):
         super().__init__(source, [(RING, answer)], concurrency=concurrency, before_process=_as_a_ring)
         self._gate = gate
 
-    async def abort(self, abort_threshold: float) -> None:
+    async def abort(self, *_threshold: object, **_named: object) -> None:
         """Break nothing off: nobody of ours aborts a ring, and whoever has Redis must not."""
 
     async def process(self) -> bool:
