@@ -38,8 +38,10 @@ async def test_sigterm_to_a_worker_with_five_jobs_and_twenty_streams(tmp_path: P
         alice, long, short = await busy(cluster)
         await stop(worker, drain=2)
         assert {job["status"] for job in await alice.each(short)} == {"completed"}
+        # In the fallback the API takes up at once what the worker gives back.
+        goes_on = {("waiting", 0)} if mode == "redis" else {("waiting", 0), ("active", 1)}
         for job in await alice.each(long):
-            assert (job["status"], job["attempt"]) == ("waiting", 0), "an attempt that was broken off counted"
+            assert (job["status"], job["attempt"]) in goes_on, "an attempt that was broken off counted"
         await cluster.worker()
         await cancel(alice, long)
 
