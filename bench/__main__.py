@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from bench import engine, http, images, queue
+from bench import engine, http, images, queue, sse
 from bench.report import machine
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "http": http.run,
     "images": images.run,
     "queue": queue.run,
+    "sse": sse.run,
 }
 
 

@@ -7,6 +7,11 @@ Exit status: 0 after a stop in good order, 1 when a part could not be opened, 2 
 
 from __future__ import annotations
 
+from snapasset.early import end_when_told
+
+if __name__ == "__main__":
+    end_when_told()  # before the imports that follow
+
 import logging
 import sys
 from pathlib import Path
@@ -15,11 +20,13 @@ from typing import TYPE_CHECKING, Final, cast
 from uvicorn.loops.auto import auto_loop_factory
 
 from server.app import create_app
+from server.descriptors import with_room
 from server.serving import Server
 from server.transfer import USAGE, transfer
 from snapasset import __version__, process
 from snapasset.errors import BadConfiguration
 from snapasset.listening import listen
+from snapasset.standing import made_by
 
 if TYPE_CHECKING:
     import socket
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
     from server.state import State
     from snapasset.job_type import Catalogue
     from snapasset.settings import Settings
+    from snapasset.standing import Standing
 
 log = logging.getLogger("server")
 
@@ -73,19 +81,20 @@ async def _serve(settings: Settings, kinds: Callable[[Settings], Catalogue] | No
     """Serve until a signal comes. Returns how many jobs ignore that they are to end."""
     told = process.told_to_stop()
     check_reach(settings)
+    settings = with_room(settings)
     with bind(settings) as listener:
         app = create_app(settings, None if kinds is None else kinds(settings))
         async with process.opened(app.router.lifespan_context(app), told) as parts:
             if parts is None:
                 return 0
             state = cast("State", parts)
-            _announce(state, listener)
+            _announce(state, listener, await state["provider"].look())
             server = Server(app, state, told)
             await server.serve(sockets=[listener])
     return server.stuck
 
 
-def _announce(state: State, listener: socket.socket) -> None:
+def _announce(state: State, listener: socket.socket, standing: Standing) -> None:
     name: tuple[str, int] = listener.getsockname()[:2]
     port = name[1]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name[0], name[0])  # noqa: S104  what a person can open
@@ -97,7 +106,7 @@ def _announce(state: State, listener: socket.socket) -> None:
             "mode": state["switch"].mode,
             "database": state["database"].name,
             "storage": state["storage"].name,
-            "provider": state["provider"],
+            **made_by(state["provider"].name, standing),
             "url": url,
             "version": __version__,
         },

@@ -5,14 +5,15 @@ The only file of the server that knows the worker: without Redis this process do
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from server.file_urls import FileUrls
-from server.hub import Hub
 from server.routes import application
 from server.state import Life, Stage, State
 from server.stream_tokens import StreamTokens, read_secret
+from server.streams.hub import Hub
 from snapasset.database.choose import make_data_dir
 from worker import processors
 from worker.engine import running_engine
@@ -49,12 +50,12 @@ async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue)
     make_data_dir(settings)
     secret = read_secret(settings)
     engine = await stack.enter_async_context(running_engine(settings, catalogue, "api"))
-    hub = Hub(engine.database, engine.switch, settings)
+    file_urls = FileUrls(secret, settings.file_url_seconds)
+    hub = Hub(engine.database, engine.switch, settings, file_urls, engine.metrics)
 
     async def drain() -> int:
         life.stage = Stage.DRAINING
-        hub.close()
-        await engine.runner.stop()
+        await asyncio.gather(hub.drain(), engine.runner.stop())
         return engine.runner.stuck
 
     stack.push_async_callback(drain)
@@ -69,7 +70,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue)
         hub=hub,
         life=life,
         stream_tokens=StreamTokens(secret),
-        file_urls=FileUrls(secret, settings.file_url_seconds),
+        file_urls=file_urls,
         metrics=engine.metrics,
         drain=drain,
         lives=lambda: engine.runner.lives,

@@ -1,4 +1,4 @@
-"""How the parts of the service are, found out anew each time it is asked: nothing here is remembered.
+"""How the parts of the service are, found out when it is asked; those who ask within half a second share what is found.
 
 Every part is asked under a time limit and beside the others, so a part that hangs is called down and the answer comes.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from snapasset.errors import StorageQuotaExceeded
+from snapasset.errors import StorageQuotaExceeded, StorageUnavailable
 from snapasset.records.jobs import QueueDepth, QueueDepths, ReadyKinds
 from snapasset.records.queues import QueueRoom, QueueRooms
 from snapasset.records.workers import LiveWorkers
+from snapasset.standing import Standing
 from snapasset.vitals import in_time, living_workers, record_answers
 
 if TYPE_CHECKING:
@@ -70,12 +71,15 @@ class Condition(NamedTuple):
     """How the parts are.
 
     `answers`: whether the record does; `known` is None while it does not, and while it is too slow to count the jobs.
+    `provider`: who makes the pictures, as far as this process knows. `storage_why`: a sentence, when the storage is not ok.
     """
 
     answers: bool
     known: Known | None
     storage: StorageWord
     redis: RedisStatus
+    provider: Standing
+    storage_why: str | None = None
 
     @property
     def status(self) -> Literal["ok", "degraded", "down"]:
@@ -83,18 +87,31 @@ class Condition(NamedTuple):
         if not self.answers:
             return "down"
         well = self.known is not None and not any(map(self.known.deserted, self.known.ready))
-        return "ok" if well and self.storage == "ok" and self.redis != "down" else "degraded"
+        parts = self.storage == "ok" and self.redis != "down" and self.provider.status != "down"
+        return "ok" if well and parts else "degraded"
+
+
+async def glance(state: State) -> Condition:
+    """As `look`, begun at most `SHARED_SECONDS` ago: however many probe, the record is asked twice a second.
+
+    How Redis is is known without asking, so that is told as it is now.
+    """
+    seen = await state["life"].condition.get(lambda: look(state))
+    return seen._replace(redis=state["switch"].redis)
 
 
 async def look(state: State) -> Condition:
     """Ask every part."""
     seconds = state["settings"].health_seconds
-    answers, known, storage = await asyncio.gather(
+    answers, known, storage, provider = await asyncio.gather(
         record_answers(state["database"], seconds),
         in_time(_count(state), seconds),
         in_time(_look_into_storage(state), seconds),
+        in_time(state["provider"].look(), seconds),
     )
-    return Condition(answers or known is not None, known, storage or "down", state["switch"].redis)
+    standing = provider or Standing("unknown", "The picture provider has not answered in time.")
+    word, why = storage or ("down", None)
+    return Condition(answers or known is not None, known, word, state["switch"].redis, standing, why)
 
 
 def queue_names(state: State, known: Known) -> tuple[str, ...]:
@@ -121,9 +138,11 @@ async def _count(state: State) -> Known:
     )
 
 
-async def _look_into_storage(state: State) -> StorageWord:
+async def _look_into_storage(state: State) -> tuple[StorageWord, str | None]:
     try:
         await state["storage"].check()
-    except StorageQuotaExceeded:
-        return "full"
-    return "ok"
+    except StorageQuotaExceeded as error:
+        return "full", error.detail
+    except StorageUnavailable as error:
+        return "down", error.detail
+    return "ok", None

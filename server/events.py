@@ -1,154 +1,79 @@
 """GET /api/jobs/{job_id}/events: one job's news as server-sent events (WHATWG HTML, 9.2).
 
-Frames carry no `event:` field unless `?named=1` asks for it, so that a plain `onmessage` gets them and the name `error`
-never meets EventSource's own. A frame has an id only when resuming from it would miss nothing.
-
-A browser's EventSource gives up for good at any status but 200; so all that can be refused is refused before the stream
-begins, 204 is sent only to stop it, and a server that cannot serve now says 200, "come back later", and closes.
+A fresh reader gets the job as it is, one that resumes gets exactly what came after. Who joins a job that is watched here
+already asks the record nothing, unless the job has moved or what is known of it is too old.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import random
 import re
 import time
-from contextlib import aclosing
-from functools import lru_cache
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from sse_starlette import EventSourceResponse, ServerSentEvent
-from starlette.responses import Response
+from starlette.requests import Request
 
 from server.auth import identify_or_nobody
-from server.job_body import job_json, standing_fields
-from snapasset.errors import DatabaseUnavailable
-from snapasset.event import UPDATE, Event
-from snapasset.records.jobs import GetJob
-from snapasset.records.standing import GetStanding
+from server.streams.frames import CONNECTED, encode
+from server.streams.response import Joined, StopComing, Stream
+from snapasset.errors import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable
+    from collections.abc import Mapping
 
-    from starlette.requests import Request
+    from starlette.types import Scope
 
-    from server.file_urls import FileUrls
     from server.state import State
-    from snapasset.event import News
-    from snapasset.job import Job
-    from snapasset.settings import Settings
+    from server.streams.job_topic import JobTopic
 
-CONNECTED: Final = "connected"
+_NO_QUERY: Final[Mapping[str, str]] = {}
 
-_HEADERS: Final = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
 _SEQ: Final = re.compile(r"[0-9]{1,15}")
 """An id that could be a seq; one of absurd length must not raise, here or in the database."""
 
-_COME_BACK: Final = 4
-"""How many times the usual pause a client is told to wait when it cannot be served now."""
 
-
-class Stream(EventSourceResponse):
-    """A stream that ends by itself when its frames end, and by nothing else on the server's side.
-
-    Left to itself, sse-starlette watches a flag of the process and uvicorn's signal handler, from a task that nobody
-    holds, and cancels streams in mid-frame. Ours end because the hub closes.
-    """
-
-    def __init__(self, frames: AsyncIterable[bytes], settings: Settings) -> None:
-        super().__init__(  # pyright: ignore[reportUnknownMemberType]
-            frames, headers=_HEADERS, ping=settings.heartbeat_seconds, sep="\n", ping_message_factory=_heartbeat
-        )
-
-    @staticmethod
-    async def _listen_for_exit_signal() -> None:
-        await asyncio.get_running_loop().create_future()
-
-
-async def follow(request: Request[State]) -> Response:
+class JobStream(Stream):
     """The stream of one of the caller's jobs, from now on or from where the client left off."""
-    state = request.state
-    if state["hub"].closed:
-        return _come_back(state["settings"])
-    try:
-        job = await _followed(request)
-        after = _left_off(request, job)
-        fresh = None if after is not None else standing_fields(await state["database"].read(GetStanding(job)))
-    except DatabaseUnavailable:
-        return _come_back(state["settings"])
-    if job.ended and after is not None and after >= job.seq:
-        return Response(status_code=HTTPStatus.NO_CONTENT, headers={"cache-control": "no-store"})
-    named = request.query_params.get("named") == "1"
-    connected = _connected(job, after, fresh, state["file_urls"], named=named)
-    return Stream(_frames(state, job, after, connected, named=named), state["settings"])
+
+    async def join(self, scope: Scope) -> Joined:
+        request: Request[State] = Request(scope)
+        query: Mapping[str, str] = request.query_params if scope["query_string"] else _NO_QUERY
+        word = request.headers.get("last-event-id") or query.get("after", "")
+        claimed = int(word) if _SEQ.fullmatch(word) else None
+        token = query.get("token")
+        owner = None if token is not None else identify_or_nobody(request).owner
+        topic = request.state["hub"].job(scope["path_params"]["job_id"])
+        topic.pin()
+        try:
+            if not _knows(topic, claimed):
+                await topic.refresh()
+            if claimed is not None and claimed > topic.at and not topic.closed:
+                await topic.refresh()  # the look may have begun before this claim could be true
+            if token is not None:
+                request.state["stream_tokens"].check(token, topic.job, time.time_ns() // 1_000_000)
+            elif topic.owner != owner:
+                raise NotFound("There is no such job.")
+            return _joined(topic, claimed, 1 if query.get("named") == "1" else 0)
+        except BaseException:
+            topic.unpin()
+            raise
 
 
-async def _followed(request: Request[State]) -> Job:
-    """The job, by a token for its stream or else by the identity of who asks. Raises `NotFound`."""
-    job_id: str = request.path_params["job_id"]
-    token = request.query_params.get("token")
-    if token is None:
-        return await request.state["client"].get(job_id, owner=identify_or_nobody(request).owner)
-    job = await request.state["database"].read(GetJob(job_id))
-    return request.state["stream_tokens"].check(token, job, time.time_ns() // 1_000_000)
+def _knows(topic: JobTopic, claimed: int | None) -> bool:
+    """Whether what is known here answers a request without a look into the record."""
+    return topic.fresh if claimed is None else topic.open and not topic.closed and claimed <= topic.at
 
 
-async def _frames(state: State, job: Job, after: int | None, connected: bytes, *, named: bool) -> AsyncGenerator[bytes]:
-    yield _retry(state["settings"].stream_retry_ms)
-    yield connected
-    if after is None:
+def _joined(topic: JobTopic, claimed: int | None, named: int) -> Joined:
+    job = topic.job
+    if claimed is not None and job.ended and claimed >= job.seq:
+        raise StopComing
+    if claimed is None or (claimed > max(job.seq, topic.at) and not job.ended):  # its word cannot be true
         # An ended job's final is told after its snapshot, so that whoever waits for one gets it.
         after = job.seq - 1 if job.ended else job.seq
-    async with aclosing(state["hub"].tail(job.id, after)) as tail:
-        async for news in tail:
-            yield _frame(news, state["file_urls"], named)
-            state["metrics"].delivered()
+        return Joined(topic, topic.connected(named), after, named)
+    body = json.dumps({"type": CONNECTED, "jobId": job.id, "resumedAfter": claimed}, separators=(",", ":"))
+    return Joined(topic, encode(body, CONNECTED if named else None), claimed, named)
 
 
-def _left_off(request: Request[State], job: Job) -> int | None:
-    """The last seq the client has; None for a fresh one, or one whose word cannot be true."""
-    text = request.headers.get("last-event-id") or request.query_params.get("after", "")
-    if not _SEQ.fullmatch(text):
-        return None
-    after = int(text)
-    return None if after > job.seq and not job.ended else after
-
-
-def _connected(job: Job, after: int | None, standing: dict[str, Any] | None, urls: FileUrls, *, named: bool) -> bytes:
-    name = CONNECTED if named else None
-    if after is not None:
-        body = json.dumps({"type": CONNECTED, "jobId": job.id, "resumedAfter": after}, separators=(",", ":"))
-        return ServerSentEvent(body, event=name, sep="\n").encode()
-    # Without an id for an ended job: a connection that drops between here and the final must not hide the final.
-    seq = None if job.ended else str(job.seq)
-    return ServerSentEvent(
-        job_json(job, urls, {"type": CONNECTED, **(standing or {})}), event=name, id=seq, sep="\n"
-    ).encode()
-
-
-@lru_cache(maxsize=64)
-def _frame(news: News, urls: FileUrls, named: bool) -> bytes:
-    """A piece of news as it goes out: made once for all its readers."""
-    if isinstance(news, Event):
-        name, seq = news.type, str(news.seq)
-    else:
-        name, seq = UPDATE, None
-    return ServerSentEvent(urls.sign(news.body), event=name if named else None, id=seq, sep="\n").encode()
-
-
-def _come_back(settings: Settings) -> Response:
-    async def frames() -> AsyncGenerator[bytes]:
-        yield _retry(_COME_BACK * settings.stream_retry_ms)
-
-    return Stream(frames(), settings)
-
-
-def _retry(millis: int) -> bytes:
-    # Spread, so that the clients of a server that went down do not all come back in one moment.
-    return ServerSentEvent(retry=round(millis * random.uniform(0.9, 1.1)), sep="\n").encode()  # noqa: S311
-
-
-def _heartbeat() -> ServerSentEvent:
-    return ServerSentEvent(comment="", sep="\n")
+follow: Final = JobStream()

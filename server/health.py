@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.alias_generators import to_camel
 from starlette.responses import Response
 
-from server.condition import look, queue_names
+from server.condition import glance, queue_names
 from server.state import Stage
 from snapasset import __version__
 from snapasset.vitals import record_answers
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 async def overview(request: Request[State]) -> Response:
     """GET /health: ok; degraded, when jobs are taken but not all will succeed now; down (503), when none is taken."""
-    condition = await look(request.state)
+    condition = await glance(request.state)
     return answer(overview_body(request.state, condition), healthy=condition.answers)
 
 
@@ -53,7 +53,12 @@ def overview_body(state: State, condition: Condition) -> dict[str, Any]:
         "mode": switch.mode,
         "services": {
             "database": {"status": "ok" if condition.answers else "down", "name": state["database"].name},
-            "storage": {"status": condition.storage, "name": state["storage"].name},
+            "storage": {
+                "status": condition.storage,
+                "name": state["storage"].name,
+                **({} if condition.storage_why is None else {"why": condition.storage_why}),
+            },
+            "provider": _provider(state, condition),
             "redis": {"status": condition.redis, **({} if switch.why is None else {"why": switch.why})},
             "queues": {} if known is None else _queues(state, known),
         },
@@ -85,6 +90,12 @@ def queue_body(known: Known, name: str) -> dict[str, Any]:
         "workers": known.serving(name),
         "paused": known.room(name).paused,
     }
+
+
+def _provider(state: State, condition: Condition) -> dict[str, Any]:
+    provider, standing = state["provider"], condition.provider
+    body = {"status": standing.status, "name": provider.name, "model": provider.model}
+    return body if standing.why is None else {**body, "why": standing.why}
 
 
 def _queues(state: State, known: Known) -> dict[str, dict[str, Any]]:

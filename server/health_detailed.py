@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from server.auth import identify
-from server.condition import look, queue_names, seen_workers
+from server.condition import glance, queue_names, seen_workers
 from server.health import answer, overview_body, queue_body, wire_name
 from snapasset.errors import MissingUser
 from snapasset.event import iso
@@ -29,9 +29,10 @@ SETTINGS: Final = (
     "allow_anonymous", "sqlite_synchronous", "log_level", "live_jobs_per_owner", "job_max_concurrency",
     "retry_base_seconds", "retry_max_seconds", "beat_seconds", "lease_seconds", "presence_seconds", "reconcile_seconds",
     "drain_seconds",
-    "paid_doubt", "redis_probe_seconds", "redis_return_seconds", "fallback_worker", "ring_cap", "ring_drain_seconds",
+    "paid_doubt", "openai_backend", "image_quality", "image_previews", "openai_seconds", "redis_probe_seconds", "redis_return_seconds", "fallback_worker", "ring_cap", "ring_drain_seconds",
     "ring_seconds", "keep_completed_hours", "keep_completed_jobs", "keep_failed_days", "keep_failed_jobs",
     "keep_failed_files_days", "cleanup_cron", "cleanup_zone", "health_seconds", "heartbeat_seconds", "stream_retry_ms",
+    "stream_age_seconds", "stream_frozen_seconds", "stream_drain_seconds", "streams_max", "streams_per_owner",
     "sweep_seconds", "sweep_redis_seconds",
 )  # fmt: skip
 """What explains how the service behaves and gives nothing away."""
@@ -49,7 +50,7 @@ async def detailed(request: Request[State]) -> Response:
         raise MissingUser
     state = request.state
     condition, seen, rings, lag = await asyncio.gather(
-        look(state), seen_workers(state, _REMEMBERED_SECONDS), _rings(state), _loop_lag()
+        glance(state), seen_workers(state, _REMEMBERED_SECONDS), _rings(state), _loop_lag()
     )
     known, switch = condition.known, state["switch"]
     body = {

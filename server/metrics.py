@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
 
-from server.condition import look
+from server.condition import glance
 from server.problems import refusal
 from snapasset.metrics import CONTENT_TYPE, Found, QueueFound
 from snapasset.metrics_access import may_read_metrics
@@ -28,7 +28,7 @@ async def scrape(request: Request[State]) -> Response:
     settings = state["settings"]
     if not may_read_metrics(settings, request.headers.items(), loopback=settings.loopback):
         raise refusal(HTTPStatus.NOT_FOUND)
-    found = _found(await look(state), state["hub"].readers)
+    found = _found(await glance(state), state["hub"].readers)
     return Response(state["metrics"].text(found), headers=_HEADERS)
 
 

@@ -1,7 +1,8 @@
-"""HTTP/1.1 as uvicorn speaks it, with the limits it lacks.
+"""HTTP/1.1 as uvicorn speaks it, with the limits it lacks, and with a way for streams straight to the socket.
 
-They are how long a request may take to arrive, and how large its head may be. Without them a client that sends a byte
-a minute holds a connection for ever.
+The limits are how long a request may take to arrive, how large its head may be, and how many connections there may be.
+Without them a client that sends a byte a minute holds a connection for ever, and whoever opens enough of them shuts out all
+others. Who comes when there are too many is told to come back, and beyond a few more nobody is answered at all.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from server.crowding import turn_away
 from server.problems import MEDIA_TYPE, REFUSALS, problem_body
+from server.streams.wire import EXTENSION, TransportWire
 from snapasset.job import new_id
 
 if TYPE_CHECKING:
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from snapasset.settings import Settings
 
 HEAD_BYTES: Final = 65_536
+
+TURNED_AWAY: Final = 64
+"""How many connections beyond the most are listened to, so that they can be told to come back."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -39,16 +45,27 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         settings: Settings = app_state["settings"]
         self._patience = settings.request_seconds
+        self._most = settings.connections_max
         self._deadline: asyncio.TimerHandle | None = None
         self._in_head = True
         self._head_bytes = 0
+        self.wire: TransportWire | None = None
+        """The way of the stream that is being told on this connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
+        beyond = 0 if self._most is None else len(self.connections) - self._most
+        if beyond > TURNED_AWAY:
+            transport.abort()
+            return
+        if beyond > 0:
+            self.app = turn_away
         self._await_arrival()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._arrived()
+        if self.wire is not None and self.wire.listener is not None:
+            self.wire.listener.lost()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -70,6 +87,14 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self._in_head = False
+        if self.scope["http_version"] == "1.1":  # an older client knows no chunks
+            wire = TransportWire(self, self.cycle)
+            self.scope["extensions"] = cast("Any", {EXTENSION: wire})
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.wire is not None and self.wire.listener is not None:
+            self.wire.listener.on_full()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()

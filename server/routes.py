@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from starlette.types import Lifespan
 
 ROUTES: Final = (
+    # First, because nothing else is asked for so often at once: by all clients of a server that has just come back.
+    Route("/api/jobs/{job_id}/events", events.follow, methods=["GET"]),
     Route("/api/jobs/batch", submission.batch, methods=["POST"]),
     Route("/api/jobs/{kind}", submission.one, methods=["POST"]),
     Route("/api/jobs/stats/overview", statistics.overview),
@@ -41,7 +43,6 @@ ROUTES: Final = (
     Route("/api/jobs/{job_id}/cancel", jobs.cancel, methods=["POST"]),
     Route("/api/jobs/{job_id}/retry", jobs.retry, methods=["POST"]),
     Route("/api/jobs/{job_id}/timeline", jobs.timeline),
-    Route("/api/jobs/{job_id}/events", events.follow),
     Route("/api/generations", generations.find),
     Route("/api/generations/{generation_id}", generations.look),
     Route("/api/generations/{generation_id}", generations.remove, methods=["DELETE"]),

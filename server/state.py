@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import time
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Final, TypedDict
+
+from server.condition import Condition
+from server.sharing import Shared
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from server.file_urls import FileUrls
-    from server.hub import Hub
     from server.stream_tokens import StreamTokens
+    from server.streams.hub import Hub
     from snapasset.client import JobClient
     from snapasset.database import Database
     from snapasset.job_type import Catalogue
     from snapasset.metrics import Metrics
     from snapasset.settings import Settings
+    from snapasset.standing import Stands
     from snapasset.storage import Storage
     from snapasset.switch import Switch
+
+
+SHARED_SECONDS: Final = 0.5
+"""Oldest answer about the parts; with what a part may take to answer, nothing is told that was true two seconds ago."""
 
 
 class Stage(StrEnum):
@@ -30,10 +38,11 @@ class Stage(StrEnum):
 
 
 class Life:
-    """The stage of this process, and how long it has been up."""
+    """The stage of this process, how long it has been up, and what its parts were last seen to be like."""
 
-    def __init__(self) -> None:
+    def __init__(self, shared_seconds: float = SHARED_SECONDS) -> None:
         self.stage = Stage.STARTING
+        self.condition = Shared[Condition](shared_seconds)
         self._since = time.monotonic()
 
     @property
@@ -45,7 +54,7 @@ class Life:
 class State(TypedDict):
     """What the lifespan opened.
 
-    `provider` is the name of who makes the pictures. `drain` ends the streams and lets the jobs of this process end,
+    `provider` is who makes the pictures. `drain` ends the streams and lets the jobs of this process end,
     harmless when repeated; it answers how many of them ignore that they are to end. `lives`: whether all runs that must run
     in this process; while it drains it lives.
     """
@@ -55,7 +64,7 @@ class State(TypedDict):
     database: Database
     switch: Switch
     storage: Storage
-    provider: str
+    provider: Stands
     client: JobClient
     hub: Hub
     life: Life

@@ -20,12 +20,14 @@
     │   └── StorageQuotaExceeded        storage_quota_exceeded  the disk or bucket is full
     ├── FileMissing                     file_missing
     ├── BadPicture                      bad_picture             bytes that are no usable picture
-    ├── ProviderError                   provider_failed
-    │   ├── ProviderTimeout             provider_timeout
-    │   ├── DownloadFailed              download_failed
+    ├── ProviderError                   provider_failed         may say when to come again
+    │   ├── ProviderTimeout             provider_timeout        it could not be reached in time: nothing was sent
+    │   ├── ProviderRefused             provider_refused        the key, the model or a parameter is not accepted
     │   ├── ProviderQuotaExceeded       provider_quota_exceeded
     │   ├── ContentPolicy               content_policy
-    │   ├── AnswerLost                  provider_answer_lost    sent, no whole answer: it may have been charged
+    │   ├── AnswerLost                  provider_answer_lost    sent, no usable answer: it may have been charged
+    │   │   └── DownloadFailed          download_failed         made, and its file could not be fetched
+    │   │       └── DownloadRefused     download_refused        from where nothing is fetched
     │   └── OutcomeUnknown              outcome_unknown         paid call without an answer, twice
     ├── JobTimeout                      job_timeout             ran longer than its kind allows
     ├── WorkerLost                      worker_lost             the worker died, or fell silent, while it ran the job
@@ -168,9 +170,15 @@ class BadPicture(SnapAssetError):
 
 
 class ProviderError(SnapAssetError):
+    """A provider's failure; `retry_after_seconds` is how long it asks to be left alone, None when it does not say."""
+
     code = "provider_failed"
     sentence = "The picture provider failed."
     retryable = True
+
+    def __init__(self, detail: str | None = None, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class ProviderTimeout(ProviderError):
@@ -178,9 +186,10 @@ class ProviderTimeout(ProviderError):
     sentence = "The picture provider did not answer in time."
 
 
-class DownloadFailed(ProviderError):
-    code = "download_failed"
-    sentence = "The finished picture could not be fetched."
+class ProviderRefused(ProviderError):
+    code = "provider_refused"
+    sentence = "The picture provider refused the request."
+    retryable = False
 
 
 class ProviderQuotaExceeded(ProviderError):
@@ -196,13 +205,24 @@ class ContentPolicy(ProviderError):
 
 
 class AnswerLost(ProviderError):
-    """The request was sent and no whole answer came back: a read time-out, a cut stream, a reset.
+    """The request was sent and no usable answer came back: a read time-out, a cut stream, a reset, bytes that are no picture.
 
-    The one error that is ambiguous about payment: the call may have been charged.
+    The one kind of error that is ambiguous about payment: the call may have been charged.
     """
 
     code = "provider_answer_lost"
     sentence = "The picture provider's answer was lost on the way; the call may have been charged."
+
+
+class DownloadFailed(AnswerLost):
+    code = "download_failed"
+    sentence = "The finished picture could not be fetched."
+
+
+class DownloadRefused(DownloadFailed):
+    code = "download_refused"
+    sentence = "The finished picture lies where nothing is fetched from."
+    retryable = False
 
 
 class OutcomeUnknown(ProviderError):

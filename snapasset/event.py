@@ -23,20 +23,28 @@ FINAL: Final = "final"
 
 
 class Event(NamedTuple):
-    """One row of `job_events`. `body` is the JSON object that goes to readers; `at` is in ms since the epoch."""
+    """One row of `job_events`. `body` is the JSON object that goes to readers; `at` is in ms since the epoch.
+
+    `owner` is the job's: whoever watches all jobs of an owner gets it by that.
+    """
 
     job_id: str
     seq: int
     type: str
     body: str
     at: int
+    owner: str
 
 
 class Tick(NamedTuple):
-    """Progress within a step, at most four a second and job."""
+    """Progress within a step, at most four a second and job.
+
+    `owner` is empty in one that another process told to whoever watches the job: they know whose it is.
+    """
 
     job_id: str
     body: str
+    owner: str
 
 
 News = Event | Tick
@@ -79,7 +87,7 @@ def tell(
     body = to_json(fields).decode()
     for name, text in (ready or {}).items():
         body = f'{body[:-1]},"{name}":{text}}}'
-    return Event(job.id, job.seq, type_, body, job.updated_at)
+    return Event(job.id, job.seq, type_, body, job.updated_at, job.owner)
 
 
 def tick(job: Job, step: str | None, progress: float) -> Tick:
@@ -94,4 +102,4 @@ def tick(job: Job, step: str | None, progress: float) -> Tick:
         "step": step,
         "progress": round(progress, 1),
     }
-    return Tick(job.id, to_json(fields).decode())
+    return Tick(job.id, to_json(fields).decode(), job.owner)

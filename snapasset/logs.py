@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 QUIET: Final = {
     "asyncio": logging.WARNING,
+    "httpx": logging.WARNING,  # tells every request, with its address
     "PIL": logging.WARNING,
     "saq": logging.ERROR,  # warns at every stop of an idle worker
     "sse_starlette": logging.WARNING,

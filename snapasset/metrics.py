@@ -91,6 +91,8 @@ class Metrics:
             "failures", "Attempts that ended in an error, whether tried again or not.", "kind", "code"
         )
         self._deliveries = self._counter("deliveries", "Events and ticks handed to readers of streams.")
+        self._catch_ups = self._counter("catch_ups", "Times a reader of a stream had to be brought up by itself.")
+        self._frozen = self._counter("frozen", "Readers of streams that were cut because they took nothing.")
         self._attempts = Histogram(
             "snapasset_attempt_seconds",
             "How long attempts took.",
@@ -117,9 +119,17 @@ class Metrics:
         if code is not None:
             self._failures.labels(kind, self._codes(code)).inc()
 
-    def delivered(self) -> None:
-        """A piece of news was handed to one reader."""
-        self._deliveries.inc()
+    def delivered(self, count: int = 1) -> None:
+        """So many pieces of news were handed to one reader each."""
+        self._deliveries.inc(count)
+
+    def fell_behind(self) -> None:
+        """A reader of a stream has to be brought up by itself."""
+        self._catch_ups.inc()
+
+    def froze(self) -> None:
+        """A reader of a stream was cut, because it took nothing for too long."""
+        self._frozen.inc()
 
     def process(self) -> dict[str, float]:
         """What the system says of this process: `resident_memory_bytes`, `open_fds` and more; nothing where it does not."""

@@ -3,7 +3,7 @@
 Exit status: 0 after a stop in good order, 1 when a part could not be opened, 2 for a configuration that cannot be used.
 
 Invariant: once `told_to_stop` was called no signal is lost, whatever is being opened meanwhile, and as process 1 of a
-container as well, where the kernel drops the signals that nobody has asked for.
+container as well, where the kernel drops the signals that nobody has asked for. Before that `snapasset.early` ends it.
 """
 
 from __future__ import annotations

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from snapasset.cron import next_fire
 from snapasset.errors import BadConfiguration, InvalidInput
+from snapasset.stream_settings import StreamSettings
 
 
-class Settings(BaseSettings):
+class Settings(StreamSettings):
     """The settings of one process; frozen once read."""
 
     model_config = SettingsConfigDict(
@@ -42,6 +43,18 @@ class Settings(BaseSettings):
     )
     sqlite_synchronous: Literal["FULL", "NORMAL"] = Field(
         default="FULL", description="FULL survives a power cut; NORMAL only the death of the program."
+    )
+    supabase_url: str | None = Field(
+        default=None,
+        description="Project of Supabase that keeps the files, https://….supabase.co; unset: a folder in DATA_DIR.",
+    )
+    supabase_service_key: SecretStr | None = Field(
+        default=None, description="Secret key (sb_secret_…) of that project, or its older service_role key."
+    )
+    supabase_bucket: str = Field(
+        default="snapasset",
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,61}[a-z0-9]$",
+        description="Bucket of the files; private, and made when missing.",
     )
     signing_secret: SecretStr | None = Field(
         default=None, min_length=32, description="Signs stream tokens; unset: generated and kept in the data folder."
@@ -76,6 +89,9 @@ class Settings(BaseSettings):
     wait_max_seconds: int = Field(
         default=60, ge=0, description="How long a POST may wait for the end of its job when asked to."
     )
+    connections_max: int | None = Field(
+        default=None, ge=1, description="Most connections at once; unset: what the limit of open files leaves room for."
+    )
     request_seconds: float = Field(
         default=15.0, gt=0, le=86_400, description="How long a request may take to arrive whole."
     )
@@ -106,6 +122,44 @@ class Settings(BaseSettings):
     )
     paid_doubt: Literal["repeat", "ask"] = Field(
         default="repeat", description="repeat: one paid call of unknown outcome is repeated; ask: none is."
+    )
+
+    # Who makes the pictures
+    openai_api_key: SecretStr | None = Field(
+        default=None,
+        description="Key of OpenAI, or of a server that speaks like it; with neither this nor OPENAI_BASE_URL pictures are sketches.",
+    )
+    openai_base_url: SecretStr | None = Field(
+        default=None, description="Another server that speaks like OpenAI, http(s)://host[:port]/v1."
+    )
+    openai_backend: Literal["auto", "openai", "localai", "sd-server", "vllm-omni", "sglang", "compatible"] = Field(
+        default="auto",
+        description="How that server wants to be asked; auto: as OpenAI for OpenAI and gpt-image models, else with DALL-E's fields.",
+    )
+    openai_image_model: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Model that makes the pictures; unset: gpt-image-2.6-flare at OpenAI, elsewhere what the server chooses.",
+    )
+    image_quality: Literal["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"] = Field(
+        default="auto",
+        description="How finely pictures are drawn, as far as the model knows it; auto: as the model thinks.",
+    )
+    image_previews: int = Field(
+        default=1,
+        ge=0,
+        le=3,
+        description="Unfinished pictures shown while one is made; each costs about 100 tokens more.",
+    )
+    openai_seconds: float = Field(
+        default=420.0,
+        gt=0,
+        le=86_400,
+        description="How long one picture may take; the slow models need up to five minutes.",
+    )
+    openai_prices_file: Path | None = Field(
+        default=None, description="JSON file of what tokens cost; unset: the built-in table, which has a date."
     )
 
     # Other processes
@@ -169,31 +223,27 @@ class Settings(BaseSettings):
         default=1.5, gt=0, le=86_400, description="How long /health waits for a part before calling it down."
     )
 
-    # Streams
-    heartbeat_seconds: float = Field(
-        default=15.0, gt=0, le=86_400, description="Pause between comment lines on a silent stream."
-    )
-    stream_retry_ms: int = Field(
-        default=2_000, ge=100, description="What a stream tells the browser to wait before reconnecting."
-    )
-    sweep_seconds: float = Field(
-        default=1.0,
-        gt=0,
-        le=86_400,
-        description="How often watched jobs are compared with the record; another process may run them.",
-    )
-    sweep_redis_seconds: float = Field(
-        default=5.0,
-        gt=0,
-        le=86_400,
-        description="How often that is done while Redis carries the news between processes.",
-    )
-
     @field_validator("database_url")
     @classmethod
     def _is_postgres(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("must begin with postgresql:// or postgres://")
+        return url
+
+    @field_validator("supabase_url")
+    @classmethod
+    def _is_project(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("https://", "http://")):
+            raise ValueError("must begin with https:// or http://")
+        if url is not None and "@" in url:
+            raise ValueError("must hold no name and no password")
+        return url
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _is_web_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError("must begin with https:// or http://")
         return url
 
     @property
@@ -221,6 +271,10 @@ def read_settings() -> Settings:
         raise BadConfiguration("; ".join(complaints)) from None
     if settings.lease_seconds <= settings.beat_seconds:
         raise BadConfiguration("LEASE_SECONDS must be above BEAT_SECONDS, else every running job is taken over.")
+    if (settings.supabase_url is None) != (settings.supabase_service_key is None):
+        raise BadConfiguration(
+            "SUPABASE_URL and SUPABASE_SERVICE_KEY go together, and one is not set: set both, or neither to keep files here."
+        )
     _check_cleanup(settings)
     return settings
 

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from snapasset.errors import BadConfiguration, QueueUnavailable
@@ -104,17 +105,17 @@ class Switch:
             await self._open_redis(address, look_up)
 
     async def close(self) -> None:
-        if self._probing is not None:
-            self._probing.cancel()
-            await asyncio.gather(self._probing, return_exceptions=True)
-        for task in self._asked:
+        """Close every part, those too that come after one that cannot be closed; that one's error is raised at the end."""
+        tasks = [*self._asked] if self._probing is None else [self._probing, *self._asked]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._asked, return_exceptions=True)
-        for queue in (*self.queues.values(), *self._rings.values(), *self._served.values()):
-            await queue.disconnect()
-        await self.feed.close()
-        if self._probe is not None:
-            await self._probe.leave()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        async with AsyncExitStack() as last_first:
+            if self._probe is not None:
+                last_first.push_async_callback(self._probe.leave)
+            last_first.push_async_callback(self.feed.close)
+            for queue in (*self.queues.values(), *self._rings.values(), *self._served.values()):
+                last_first.push_async_callback(queue.disconnect)
 
     @property
     def redis(self) -> RedisStatus:
@@ -239,21 +240,24 @@ class Switch:
         self._probing = asyncio.create_task(self._probe_on(self._probe), name="redis-probe")
 
     async def _probe_on(self, probe: RedisProbe) -> None:
+        took = 0.0
         while True:
-            await self._pause()
+            await self._pause(self._presence.pause(self._settings.redis_probe_seconds, took))
+            began = time.monotonic()
             try:
                 await self._ask(probe)
             except Exception:
                 log.exception("a probe of Redis went wrong")
+            took = time.monotonic() - began
 
-    async def _pause(self) -> None:
+    async def _pause(self, seconds: float) -> None:
         """Until the next probe is due, or something that was asked of Redis has failed."""
-        if self._presence.answered and self.mode == "redis":
+        if self._presence.certain:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.redis_probe_seconds):
+                async with asyncio.timeout(seconds):
                     await self._doubt.wait()
         else:
-            await asyncio.sleep(self._settings.redis_probe_seconds / 2)
+            await asyncio.sleep(seconds)
 
     async def _ask(self, probe: RedisProbe) -> None:
         try:

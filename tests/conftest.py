@@ -23,6 +23,9 @@ _FAULTS_SECONDS = 180.0
 _seed = pytest.StashKey[int]()
 _chosen = pytest.StashKey[str]()
 
+for _name in [name for name in os.environ if name.startswith("OPENAI_")]:
+    del os.environ[_name]  # a developer's own key must not pay for the tests, nor for the processes that they start
+
 STRICT = os.environ.get("SNAPASSET_TEST_STRICT") == "1"
 
 

@@ -8,6 +8,11 @@ Exit status: 0 after a stop in good order, 1 when a part could not be opened, 2 
 
 from __future__ import annotations
 
+from snapasset.early import end_when_told
+
+if __name__ == "__main__":
+    end_when_told()  # before the imports that follow
+
 import logging
 import sys
 from typing import TYPE_CHECKING
@@ -15,6 +20,7 @@ from typing import TYPE_CHECKING
 from uvicorn.loops.auto import auto_loop_factory
 
 from snapasset import __version__, process
+from snapasset.standing import made_by
 from worker import processors
 from worker.engine import running_engine
 from worker.health import health_listener
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
 
     from snapasset.job_type import Catalogue
     from snapasset.settings import Settings
+    from snapasset.standing import Standing
     from worker.engine import Engine
 
 log = logging.getLogger("worker")
@@ -49,21 +56,21 @@ async def _work(settings: Settings, kinds: Callable[[Settings], Catalogue]) -> i
             metrics=engine.metrics,
         )
         async with listener as port:
-            _announce(engine, catalogue, port)
+            _announce(engine, catalogue, port, await engine.provider.look())
             await told.wait()
             log.info("stopping: running jobs have %g s to end; a second signal stops at once", settings.drain_seconds)
             await engine.runner.stop()
     return engine.runner.stuck
 
 
-def _announce(engine: Engine, catalogue: Catalogue, port: int | None) -> None:
+def _announce(engine: Engine, catalogue: Catalogue, port: int | None, standing: Standing) -> None:
     log.info(
         "worker is ready",
         extra={
             "mode": engine.switch.mode,
             "database": engine.database.name,
             "storage": engine.storage.name,
-            "provider": engine.provider,
+            **made_by(engine.provider.name, standing),
             "version": __version__,
             "workerId": engine.runner.worker_id,
             "queues": list(catalogue.queues),

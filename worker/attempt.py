@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic import ValidationError
 
-from snapasset.errors import InvalidInput, JobTimeout, OutcomeUnknown, ProcessorFailed, SnapAssetError, wire_error
+from snapasset.errors import (
+    InvalidInput,
+    JobTimeout,
+    OutcomeUnknown,
+    ProcessorFailed,
+    ProviderError,
+    SnapAssetError,
+    wire_error,
+)
 from snapasset.records.claims import GiveBack
 from snapasset.records.endings import Complete, EndCancelled, Fail
 from worker.context import CancelNoticed, JobContext, JobLost, Stopped, own_fault
@@ -93,17 +101,26 @@ class Attempt:
         if self.context is not None and self.context.too_doubtful:
             log.warning("a paid call was lost too often", extra={"jobId": self.job.id, "code": error.code})
             error = OutcomeUnknown()
-        pause = min(self._settings.retry_max_seconds, self._settings.retry_base_seconds * 2 ** (self.job.attempt - 1))
-        pause *= random.uniform(0.8, 1.2)  # noqa: S311  spreads the retries of jobs that failed together
         log.warning("an attempt failed", extra={"jobId": self.job.id, "queue": self.job.queue, "code": error.code})
         return Fail(
             self.job.id,
             self.job.fence,
             error=wire_error(error),
             retryable=error.retryable,
-            delay_ms=round(pause * 1000),
+            delay_ms=round(self._pause(error) * 1000),
             doubtful=doubtful,
         )
+
+    def _pause(self, error: SnapAssetError) -> float:
+        """Seconds until the next attempt, spread, so that jobs that failed together do not come back together.
+
+        Longer each time, and never before the time that a provider has asked for: jobs that come early make it longer.
+        """
+        base = self._settings.retry_base_seconds
+        pause = min(self._settings.retry_max_seconds, base * 2 ** (self.job.attempt - 1))
+        pause *= random.uniform(0.8, 1.2)  # noqa: S311
+        wanted = error.retry_after_seconds if isinstance(error, ProviderError) else None
+        return pause if wanted is None else max(pause, wanted + random.uniform(0, base))  # noqa: S311
 
     async def _process(self, context: JobContext[Any]) -> str:
         """Run the processor in a task of its own, so that one which ignores its cancelling cannot hold the slot."""

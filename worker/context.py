@@ -74,7 +74,7 @@ class Step:
         self._context.show(self._name, low + (high - low) * min(1.0, max(0.0, fraction)))
 
     def keep(self, file: FileRow) -> None:
-        """Enter a file, already in the storage, into the record together with the step's output."""
+        """Enter a file, already in the storage or with its bytes, into the record together with the step's output."""
         self.files.append(file)
 
     def describe(self, made: Wire) -> None:

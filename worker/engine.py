@@ -12,20 +12,23 @@ from snapasset.client import JobClient
 from snapasset.database.choose import choose_database
 from snapasset.metrics import Metrics
 from snapasset.reconciler import Reconciler
+from snapasset.records.blobs import BlobBytes
 from snapasset.records.events import EventsAfter
 from snapasset.storage import Storage
 from snapasset.storage.belonging import see_that_it_belongs
-from snapasset.storage.local import LocalStorage
+from snapasset.storage.choose import choose_storage
+from snapasset.storage.kept import KeptStorage
 from snapasset.switch import Switch
 from worker.embedded import Embedded
 from worker.images.pool import PixelPool
 from worker.images.render import Renderer
 from worker.masters import Masters
 from worker.providers import ImageProvider
-from worker.providers.sketch import SketchProvider
+from worker.providers.choose import choose_provider
 from worker.removals import Removals
 from worker.runner import Runner
 from worker.storeroom import Storeroom
+from worker.uploads import Uploads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -46,12 +49,12 @@ _RESTART_SECONDS: Final = 1.0
 
 
 class Engine(NamedTuple):
-    """What was opened. `provider` is the name of who makes the pictures."""
+    """What was opened. `provider`: who makes the pictures."""
 
     database: Database
     switch: Switch
     storage: Storage
-    provider: str
+    provider: ImageProvider
     client: JobClient
     runner: Runner
     metrics: Metrics
@@ -71,12 +74,14 @@ async def running_engine(
         stack.push_async_callback(database.close)
         await database.open()
         switch = await _open_switch(stack, settings, catalogue, database, serves=role == "worker")
-        storage = LocalStorage(settings.data_dir / "files")
+        storage = await choose_storage(settings)
         stack.push_async_callback(storage.close)
         await see_that_it_belongs(storage, database)
+        kept = await _kept(storage, database)
+        storage = kept or storage
         storeroom = Storeroom(database, storage)
         pool = await stack.enter_async_context(PixelPool())
-        provider = SketchProvider(pool)
+        provider = await choose_provider(settings, pool)
         stack.push_async_callback(provider.close)
         client = JobClient(database, switch, catalogue, settings)
         await client.keep_schedules()
@@ -101,11 +106,20 @@ async def running_engine(
         await runner.start()
         await stack.enter_async_context(kept_up(Reconciler(database, switch, catalogue.kinds_by_queue, settings).run))
         await stack.enter_async_context(kept_up(Removals(storeroom).run))
+        if kept is not None:
+            await stack.enter_async_context(kept_up(Uploads(kept).run))
         if role == "api":
             embedded = Embedded(runner, database, switch, catalogue, settings)
             await embedded.decide()
             await stack.enter_async_context(kept_up(embedded.run))
-        yield Engine(database, switch, storage, provider.name, client, runner, metrics)
+        yield Engine(database, switch, storage, provider, client, runner, metrics)
+
+
+async def _kept(storage: Storage, database: Database) -> KeptStorage | None:
+    """The storage behind the record; None where every file is in it at once, and the record keeps none from before."""
+    if not storage.remote and await database.read(BlobBytes()) == 0:
+        return None
+    return KeptStorage(storage, database)
 
 
 async def _open_switch(

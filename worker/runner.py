@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from saq.worker import Worker
@@ -16,6 +17,7 @@ from snapasset.records.workers import WorkerRow
 from snapasset.switch import RING
 from worker.executor import Executor
 from worker.gate import ring_came
+from worker.posts import Post
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -105,6 +107,7 @@ class Runner:
             settings=settings,
             metrics=metrics,
         )
+        self._posts: list[Post] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._hanging = 0
         self._stopping = False
@@ -122,7 +125,8 @@ class Runner:
     @property
     def lives(self) -> bool:
         """Whether all that must run for jobs to be run does. One that was told to stop lives until its process ends."""
-        runs = bool(self._tasks) and self._executor.beats and not any(task.done() for task in self._tasks)
+        answers = bool(self._tasks) and not any(task.done() for task in self._tasks)
+        runs = answers and self._executor.beats and all(post.steady for post in self._posts)
         return runs or self._stopping
 
     async def start(self) -> None:
@@ -130,8 +134,9 @@ class Runner:
         await self._executor.open()
         for queue in self._catalogue.queues:
             for source in self._switch.sources(queue):
-                worker = self._worker(source, queue)
-                self._tasks.append(asyncio.create_task(worker.start(), name=f"saq-{queue}"))
+                post = Post(queue, partial(self._worker, source, queue), lambda: self._stopping)
+                self._posts.append(post)
+                self._tasks.append(asyncio.create_task(post.hold(), name=f"saq-{queue}"))
 
     async def accept(self, queues: Iterable[str]) -> None:
         """Take jobs of these queues from now on, and of no others; what runs goes on. Once it is to stop, it takes none."""

@@ -4,6 +4,9 @@ A job that takes its process down takes the jobs beside it along; each such time
 whose last attempt was lost with its worker, and that has no more than this one, runs while nothing else does here: if it
 is the culprit it harms nobody but itself, and if it is not it has nobody to fear.
 
+A processor that ignores its end is still there, whatever the record thinks of its job. Whoever is to be alone waits for it
+as well, for a while; if it never ends, no one can be alone in this process any more.
+
 Invariant: between `alone` and `free` no other attempt runs in this process, and none is claimed.
 """
 
@@ -11,7 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Any, Final
 
 from snapasset.errors import WorkerLost
 
@@ -19,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from snapasset.job import Job
+
+log = logging.getLogger(__name__)
+
+_PATIENCE_SECONDS: Final = 30.0
 
 
 def is_suspect(job: Job) -> bool:
@@ -31,8 +39,11 @@ def is_suspect(job: Job) -> bool:
 class Solitude:
     """Counts what runs, and keeps one job apart from it. `on_change` is called when `wanted` has changed."""
 
-    def __init__(self, on_change: Callable[[], None]) -> None:
+    def __init__(self, on_change: Callable[[], None], patience: float = _PATIENCE_SECONDS) -> None:
+        """`patience`: seconds that one who is to be alone waits for those who ignore their end, nothing claimed meanwhile."""
         self._on_change = on_change
+        self._patience = patience
+        self._outlasting: set[asyncio.Task[Any]] = set()
         self._busy = 0
         self._wanted = False
         self._quiet = asyncio.Event()
@@ -54,27 +65,41 @@ class Solitude:
         if self._busy == 0:
             self._quiet.set()
 
-    async def alone(self, called_off: asyncio.Event) -> bool:
-        """Wait until all else that has entered has left; False if another one is alone, or when it is called off before.
+    def outlast(self, stuck: asyncio.Task[Any]) -> None:
+        """Take note of something that goes on after whoever began it has left."""
+        self._outlasting.add(stuck)
+        stuck.add_done_callback(self._outlasting.discard)
 
-        Called by somebody inside. After True, `free` must follow.
+    async def alone(self, called_off: asyncio.Event) -> bool:
+        """Wait until all else that has entered has left, and has ended.
+
+        False if another one is alone, when it is called off before, or when one that has left does not end. Called by somebody inside. After True, `free` must follow.
         """
         if self._wanted or called_off.is_set():
             return False
         self._want(wanted=True)
         self.leave()
-        waiting = [asyncio.ensure_future(self._quiet.wait()), asyncio.ensure_future(called_off.wait())]
+        left, off = asyncio.ensure_future(self._all_left()), asyncio.ensure_future(called_off.wait())
         granted = False
         try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            granted = not called_off.is_set()
+            await asyncio.wait((left, off), return_when=asyncio.FIRST_COMPLETED)
+            granted = not called_off.is_set() and left.result()
         finally:
-            for one in waiting:
-                one.cancel()
+            left.cancel()
+            off.cancel()
             self.enter()
             if not granted:
                 self._want(wanted=False)
         return granted
+
+    async def _all_left(self) -> bool:
+        await self._quiet.wait()
+        if self._outlasting:
+            await asyncio.wait(self._outlasting, timeout=self._patience)
+        if all(task.done() for task in self._outlasting):
+            return True
+        log.warning("a job that is to run alone goes back: a processor here ignores its end; start this process anew")
+        return False
 
     def free(self) -> None:
         """Be alone no more."""

@@ -20,16 +20,29 @@ class DatabaseHealth(Wire):
 
 
 class StorageHealth(Wire):
-    """Where pictures are kept. full: it takes no more of them, and is well otherwise."""
+    """Where pictures are kept. full: it takes no more of them, and is well otherwise. `why`: what is to be mended."""
 
     status: Literal["ok", "full", "down"]
     name: str
+    why: Maybe[str]
 
 
 class RedisHealth(Wire):
     """What lets several processes share the work at once. `why`: the reason why it is not used though it is asked for."""
 
     status: Literal["ok", "down", "not configured"]
+    why: Maybe[str]
+
+
+class ProviderHealth(Wire):
+    """Who makes the pictures, as the process that answers knows. unknown: it does not say how it is.
+
+    down: what is sent to it now fails; `why` says what to mend: the key, the model, the quota, the way there.
+    """
+
+    status: Literal["ok", "unknown", "down"]
+    name: str
+    model: str
     why: Maybe[str]
 
 
@@ -49,6 +62,7 @@ class Services(Wire):
 
     database: DatabaseHealth
     storage: StorageHealth
+    provider: ProviderHealth
     redis: RedisHealth
     queues: dict[str, QueueHealth]
 
@@ -56,7 +70,7 @@ class Services(Wire):
 class Health(Wire):
     """How the service is. `uptime` in seconds.
 
-    degraded: jobs are taken, but not all will succeed now, or nobody can tell: the storage or Redis is away, jobs are ready
+    degraded: jobs are taken, but not all will succeed now, or nobody can tell: the storage, Redis or the provider is away, jobs are ready
     that no live process would take (it must serve the queue and know the kind) while the queue is not paused, or the
     database is too slow to count them. down: no job is taken. `unknownKinds`: by queue and kind, how many jobs wait for
     another version of the service than the one that answers.

@@ -96,6 +96,7 @@ async def migrate(driver: Driver, settings: Mapping[str, str]) -> str:
     try:
         await driver.fetch("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
         await _apply_missing(driver)
+        await driver.execute("SELECT mend_horizons()")
         record_id = await driver.fetchval("SELECT record_id FROM record")
         await driver.execute("COMMIT")
     except BaseException:

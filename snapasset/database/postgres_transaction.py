@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     Operation: TypeAlias = Write[Any] | Read[Any]
 
 _INSERT_EVENTS: Final = (
-    "WITH told AS (INSERT INTO job_events (job_id, seq, type, body, at) "
-    "SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[])) "
+    "WITH told AS (INSERT INTO job_events (job_id, seq, type, body, at, owner, horizon) "
+    "SELECT *, (SELECT horizon()) FROM "
+    "unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[])) "
     "SELECT CAST(pg_current_xact_id() AS text)"
 )
 _LOCK_JOBS: Final = "SELECT 1 FROM jobs WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"

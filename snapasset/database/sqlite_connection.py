@@ -34,7 +34,7 @@ _ROW_LOCK: Final = re.compile(r" FOR (UPDATE|SHARE)( SKIP LOCKED)?")
 """What SQLite has no words for and no need of: a writer is alone."""
 
 _BUGS: Final = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
-_INSERT_EVENT: Final = "INSERT INTO job_events (job_id, seq, type, body, at) VALUES (?1, ?2, ?3, ?4, ?5)"
+_INSERT_EVENT: Final = "INSERT INTO job_events (job_id, seq, type, body, at, owner) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
 
 
 class Connection:
@@ -47,6 +47,7 @@ class Connection:
         self.raw = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000)
         self.raw.create_function("now_ms", 0, lambda: self._now)
         self.raw.create_function("restart_positions", 0, lambda: None)  # SQLite goes on from the highest by itself
+        self.raw.create_function("settled_below", 0, lambda: 1, deterministic=True)  # a writer is alone: all of them are
         self._cursor = self.raw.cursor()
         try:
             self._use_wal()

@@ -158,7 +158,7 @@ class RedisFeed(Feed):
             watch.hear(low, high)
             self._wake(job_id, watch)
         if body is not None and body.jobId == job_id:
-            watch.hear_tick(Tick(job_id, body.model_dump_json()))
+            watch.hear_tick(Tick(job_id, body.model_dump_json(), ""))
 
     def _hear_nothing(self, channel: str) -> None:
         job_id = channel.removeprefix(self._prefix)

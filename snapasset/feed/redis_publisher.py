@@ -30,20 +30,33 @@ _SHORTEST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 1.0
 
 _SAY: Final = """
-local jobs = #ARGV / 2
-for i = 1, jobs do redis.call('PUBLISH', ARGV[i], ARGV[jobs + i]) end
+local at = 1
+while at < #ARGV do
+    local owner, last = ARGV[at], at + 1 + 2 * ARGV[at + 1]
+    local heard = true
+    at = at + 2
+    while at < last do
+        redis.call('PUBLISH', ARGV[at], ARGV[at + 1])
+        heard = heard and redis.call('PUBLISH', owner, ARGV[at + 1]) > 0
+        at = at + 2
+    end
+end
 """
-"""One answer for all: to read one for each message costs as much as to send it. Channels are no keys."""
+"""For each owner: its channel, how many jobs follow, and of each its channel and its message, which the owner's gets, too,
+if anybody listens there. One answer for all: to read one for each message costs as much as to send it. Channels are no keys."""
 
 
 class Publisher:
     """`run` does the work, as long as it runs."""
 
-    def __init__(self, client: Redis, sender: str, channel: Callable[[str], str]) -> None:
-        """`sender` tells the others who speaks; `channel` names that of a job."""
+    def __init__(
+        self, client: Redis, sender: str, channel: Callable[[str], str], owner_channel: Callable[[str], str]
+    ) -> None:
+        """`sender` tells the others who speaks; `channel` names that of a job, `owner_channel` that of an owner."""
         self._client = client
         self._sender = sender
         self._channel = channel
+        self._owner_channel = owner_channel
         self._waiting: dict[str, _Saying] = {}
         self._something = asyncio.Event()
 
@@ -58,7 +71,7 @@ class Publisher:
         if saying is None:
             if len(self._waiting) == JOBS_KEPT:
                 del self._waiting[next(iter(self._waiting))]
-            saying = self._waiting[news.job_id] = _Saying()
+            saying = self._waiting[news.job_id] = _Saying(news.owner)
             self._something.set()
         if isinstance(news, Event):
             saying.add(news.seq, news.seq)
@@ -84,9 +97,14 @@ class Publisher:
                 pause = _SHORTEST_PAUSE
 
     async def _send(self, batch: dict[str, _Saying]) -> None:
-        channels = [self._channel(job_id) for job_id in batch]
-        messages = [to_json([self._sender, said.low, said.high, said.tick]) for said in batch.values()]
-        await cast("Any", self._client).eval(_SAY, 0, *channels, *messages)
+        owners: dict[str, list[str | bytes]] = {}
+        for job_id, said in batch.items():
+            message = to_json([self._sender, said.low, said.high, said.tick])
+            owners.setdefault(said.owner, []).extend((self._channel(job_id), message))
+        words: list[str | bytes | int] = []
+        for owner, messages in owners.items():
+            words += (self._owner_channel(owner), len(messages) // 2, *messages)
+        await cast("Any", self._client).eval(_SAY, 0, *words)
 
     def _keep(self, batch: dict[str, _Saying]) -> None:
         """Put back what was not sent, below what has been said since."""
@@ -104,9 +122,10 @@ class Publisher:
 class _Saying:
     """What is to be said about one job: that there are events from `low` to `high` (0: none), and the newest tick."""
 
-    __slots__ = ("high", "low", "tick")
+    __slots__ = ("high", "low", "owner", "tick")
 
-    def __init__(self) -> None:
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
         self.low = self.high = 0
         self.tick: str | None = None
 

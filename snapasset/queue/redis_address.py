@@ -46,10 +46,12 @@ READ_SECONDS: Final = 10.0
 _HASTY_SECONDS: Final = 0.5
 _AT: Final = "REDIS_URL or REDIS_HOST"
 
+REFUSED: Final = "Redis refuses commands that are needed"
+
 _REFUSALS: Final[tuple[tuple[type[Exception], str], ...]] = (
     # The first that fits; NOAUTH and WRONGPASS are both kinds of ConnectionError in redis-py.
     (exceptions.AuthenticationError, "Redis refuses the user name or password (REDIS_URL or REDIS_PASSWORD)"),
-    (exceptions.NoPermissionError, "Redis does not let this user write (REDIS_URL or REDIS_USERNAME)"),
+    (exceptions.NoPermissionError, f"{REFUSED} (REDIS_URL or REDIS_USERNAME)"),
     (exceptions.BusyLoadingError, "Redis is loading its data"),
     (exceptions.OutOfMemoryError, "Redis is out of memory"),
     (exceptions.ReadOnlyError, "Redis is a read-only replica"),

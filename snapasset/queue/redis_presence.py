@@ -1,7 +1,8 @@
 """Whether Redis counts as there: changed only by what is certain, so that nothing flaps.
 
 Invariant: one answer that fails to come changes nothing, and one that comes neither. It is gone after two in a row that
-failed; it is back after three in a row that came, over a while.
+failed; it is back after three in a row that came, over a while. A Redis that stands still is found out within three times
+the pause between probes: what an answer is waited for counts as a pause.
 """
 
 from __future__ import annotations
@@ -23,6 +24,15 @@ class Presence:
         self._failed = 0
         self._came = 0
         self._since = 0.0
+
+    @property
+    def certain(self) -> bool:
+        """Whether it is there, and nothing speaks against it."""
+        return self.there and self.answered
+
+    def pause(self, seconds: float, took: float) -> float:
+        """Seconds until the next probe: `seconds` while nothing is wrong, else half of it, less what the last one `took`."""
+        return seconds if self.certain else max(0.0, seconds / 2 - took)
 
     def failed(self) -> bool:
         """A probe got no answer; whether that changed the judgement."""

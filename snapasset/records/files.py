@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from snapasset.database import Read, Statement
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class FileRow:
     """A stored file about to enter the record with the step that made it.
+
+    `data`: its bytes, for one that is not stored yet and that the record keeps until it is; see `records.blobs`.
 
     `role` says what it is to its generation (`master`, `rendition`, `thumbnail`), `name` which one (a platform's name);
     width and height are in pixels, size in bytes; `details` is a JSON object with whatever else its kind tells of it.
@@ -29,6 +31,7 @@ class FileRow:
     width: int | None = None
     height: int | None = None
     details: str | None = None
+    data: bytes | None = field(default=None, repr=False)
 
     def insert(self, job: Job) -> Statement:
         """The statement that files it under `job`; harmless when a commit whose answer was lost is sent again."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from snapasset.database import Read, Statement, Together, Write
 from snapasset.event import UPDATE, tell
+from snapasset.records.blobs import Blob, insert_blob
 from snapasset.records.jobs import COLUMNS, first_job
 
 if TYPE_CHECKING:
@@ -200,6 +201,8 @@ def _keep(job: Job, files: tuple[FileRow, ...], made: str | None) -> Steps[None]
     """File what a step has made."""
     for file in files:
         yield file.insert(job)
+        if file.data is not None:
+            yield insert_blob(Blob(file.key, file.content_type, file.data))
     if made is not None and job.generation_id is not None:
         yield Statement("UPDATE generations SET made = $2 WHERE id = $1", (job.generation_id, made))
 

@@ -1,12 +1,15 @@
 """The whole record as lines of JSON, and back: how it moves from one database to another.
 
 The first line names the form and the record, then each table is announced with its columns and followed by its rows, and
-the last line counts them: a file that was cut off is told from a whole one. Files of pictures are not in it.
+the last line counts them: a file that was cut off is told from a whole one. Files of pictures are not in it, but for those
+that are nowhere else yet (`blobs`).
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 FORM: Final = "snapasset-record-1"
 
 _LARGEST: Final = 2**63
+_BINARY: Final = "data"
+"""The column of `blobs` that holds bytes; in the file they are in Base64."""
 _PAGE: Final = 1_000
 """Rows read at a time: the file may be larger than the memory."""
 
@@ -33,10 +38,11 @@ class _Table:
     name: str
     columns: tuple[str, ...]
     keys: int = 1
+    page: int = _PAGE
 
 
-def _table(name: str, columns: str, keys: int = 1) -> _Table:
-    return _Table(name, tuple(columns.split()), keys)
+def _table(name: str, columns: str, keys: int = 1, page: int = _PAGE) -> _Table:
+    return _Table(name, tuple(columns.split()), keys, page)
 
 
 TABLES: Final = (
@@ -61,8 +67,13 @@ TABLES: Final = (
     ),
     _table("schedule_firings", "schedule_id fire_at job_id", keys=2),
     _table("queues", "name paused concurrency rate_jobs rate_ms updated_at"),
+    _table("blobs", "key content_type size created_at due_at data", page=1),
 )
-"""Every table but the record's own, the list of migrations, and `PASSING`; a test holds them against the schema."""
+"""Every table but the record's own, the list of migrations, and `PASSING`, without `DERIVED`; a test holds them against
+the schema."""
+
+DERIVED: Final = {"job_events": ("owner", "horizon")}
+"""Columns that each database fills by itself, in ways of its own."""
 
 PASSING: Final = ("workers", "queue_claims")
 """Tables of what is so for a moment: who works, and how often was claimed lately."""
@@ -93,16 +104,16 @@ class Export(Read[dict[str, int]]):
         count, last = 0, None
         while True:
             beyond = f" WHERE ({keys}) > ({marks(table.keys, 2)})" if last is not None else ""
-            rows = yield Statement(f"{select}{beyond} ORDER BY {keys} LIMIT $1", (_PAGE, *(last or ())))
+            rows = yield Statement(f"{select}{beyond} ORDER BY {keys} LIMIT $1", (table.page, *(last or ())))
             for row in rows:
                 self._line(row)
             count += len(rows)
-            if len(rows) < _PAGE:
+            if len(rows) < table.page:
                 return count
             last = rows[-1][: table.keys]
 
     def _line(self, value: object) -> None:
-        self.write(json.dumps(value, separators=(",", ":")) + "\n")
+        self.write(json.dumps(value, separators=(",", ":"), default=_as_text) + "\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +136,22 @@ class Import(Write[dict[str, int]]):
         head = next(values, None)
         if not isinstance(head, dict) or head.get("form") != FORM or not isinstance(head.get("recordId"), str):
             raise InvalidInput("The file is no export of a record.")
-        yield Statement("UPDATE record SET record_id = $1", (head["recordId"],))
+        # Positions mean something else here: no cursor of the old record may be taken for one of this.
+        yield Statement("UPDATE record SET record_id = $1, era = $2", (head["recordId"], secrets.token_hex(4)))
         counts: dict[str, int] = {}
-        insert, width, table_name = "", 0, ""
+        insert, width, table_name, binary = "", 0, "", None
         for value in values:
             if isinstance(value, list):
                 if len(value) != width or not all(map(_is_cell, value)):
                     raise InvalidInput(f"A row of the table {table_name!r} does not fit its columns.")
-                yield Statement(insert, tuple(value))
+                yield Statement(insert, tuple(value if binary is None else _with_bytes(value, binary)))
                 counts[table_name] += 1
             elif "table" in value:
                 table_name, columns = _announced(value)
                 if table_name in counts:
                     raise InvalidInput(f"The file has the table {table_name!r} twice.")
                 counts[table_name], width = 0, len(columns)
+                binary = columns.index(_BINARY) if _BINARY in columns and table_name == "blobs" else None
                 insert = f"INSERT INTO {table_name} ({', '.join(columns)}) VALUES ({marks(width)})"
             elif value.get("rows") == sum(counts.values()) and next(values, None) is None:
                 yield Statement("SELECT restart_positions()")
@@ -146,6 +159,20 @@ class Import(Write[dict[str, int]]):
             else:
                 break
         raise InvalidInput("The file is not whole: its last line is missing, or counts other rows.")
+
+
+def _as_text(cell: object) -> str:
+    """Bytes, which JSON does not know. Raises `TypeError` for anything else, as `json` expects it."""
+    if not isinstance(cell, bytes):
+        raise TypeError(type(cell).__name__)
+    return base64.b64encode(cell).decode()
+
+
+def _with_bytes(row: list[Any], place: int) -> list[Any]:
+    try:
+        return [*row[:place], base64.b64decode(row[place], validate=True), *row[place + 1 :]]
+    except (ValueError, TypeError):
+        raise InvalidInput("The file has bytes that are not in Base64: it is damaged.") from None
 
 
 def _values(lines: Iterable[str]) -> Iterator[dict[str, Any] | list[Any]]:

@@ -79,14 +79,17 @@ class Dismiss(Write[None]):
 
 @dataclass(frozen=True, slots=True)
 class LiveWorkers(Read[list[WorkerSeen]]):
-    """The processes that were heard of within the last `gone_ms`, the longest at work first."""
+    """The processes that were heard of within the last `gone_ms`, the longest at work first.
+
+    One that is said to speak from further ahead than that spoke before the record's clock was set back, and no more since.
+    """
 
     gone_ms: int
 
     def steps(self) -> Steps[list[WorkerSeen]]:
         rows = yield Statement(
             "SELECT id, role, host, pid, version, kinds, queues, mode, started_at, seen_at FROM workers "
-            "WHERE seen_at > now_ms() - $1 ORDER BY started_at, id",
+            "WHERE seen_at > now_ms() - $1 AND seen_at <= now_ms() + $1 ORDER BY started_at, id",
             (self.gone_ms,),
         )
         held = yield Statement("SELECT worker_id, id FROM jobs WHERE status = 'active'")
@@ -98,14 +101,13 @@ class LiveWorkers(Read[list[WorkerSeen]]):
 
 @dataclass(frozen=True, slots=True)
 class PurgeWorkers(Write[int]):
-    """Remove the rows of processes that have been silent for `older_ms` or longer; returns how many."""
+    """Remove the rows of processes that have been silent for `older_ms` or longer, or lie so far ahead; returns how many."""
 
     older_ms: int
 
     def steps(self) -> Steps[int]:
-        return len(
-            (yield Statement("DELETE FROM workers WHERE seen_at <= now_ms() - $1 RETURNING 1", (self.older_ms,)))
-        )
+        sql = "DELETE FROM workers WHERE seen_at <= now_ms() - $1 OR seen_at > now_ms() + $1 RETURNING 1"
+        return len((yield Statement(sql, (self.older_ms,))))
 
 
 def _seen(row: Row, running: tuple[str, ...]) -> WorkerSeen:

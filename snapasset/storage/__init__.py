@@ -30,7 +30,8 @@ class Storage(ABC):
     """A place that keeps files by key.
 
     Every method may raise `StorageUnavailable` (try again). A key that leaves its root, is absolute, empty or holds a
-    control character raises `InvalidInput`, before anything is touched.
+    control character raises `InvalidInput`, before anything is touched. ASCII letters, digits and ``-_.!'()&$@=;+, `` are
+    taken by every storage; what else is, differs.
     """
 
     name: str
@@ -39,11 +40,15 @@ class Storage(ABC):
     mark: str
     """Where the name of its record stands, in words for whoever has to put it there."""
 
+    remote: bool = False
+    """Whether it lies beyond a network, and may be away while all the rest is well."""
+
     @abstractmethod
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         """Store `data` under `key`; when this returns, a power cut no longer loses it.
 
-        Raises `StorageFailed` (retryable) or `StorageQuotaExceeded`; then nothing of it is left.
+        Raises `StorageFailed` (retryable) or `StorageQuotaExceeded`; then nothing of it is left. After
+        `StorageUnavailable` it may be there: the same bytes can be put again, and if nobody does, no row names it.
         """
 
     @abstractmethod

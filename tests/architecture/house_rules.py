@@ -36,6 +36,17 @@ _INDEX_OPTION = re.compile(r"^\s*(?:-i|-f|--index-url|--extra-index-url|--find-l
 _MACHINE_PATH = re.compile(
     r"(?<![\w.~-])(?:/(?:wo" + r"rk|fa" + r"rm|ro" + r"ot|ho" + r"me|Us" + r"ers)/\w|[A-Z]:\\Us" + r"ers)"
 )
+_POSTGRES_MIGRATION = re.compile(r"snapasset/database/migrations/postgres/(\d{4})_\w+\.sql")
+_OLDEST = re.compile(r"-- min_compatible: (\d+)\n")
+_CHANGED_TYPE = re.compile(
+    r"\bALTER (?:COLUMN )?\"?\w+\"? (?:SET DATA )?TYPE [^;,]+|\bALTER TYPE [^;]+|\bALTER DOMAIN [^;]+", re.IGNORECASE
+)
+_TAKEN_AWAY = re.compile(
+    r"\bDROP (?:COLUMN|TABLE|SCHEMA|TYPE)\b[^;,]*"
+    r"|\bRENAME (?:TO|(?:COLUMN )?\"?\w+\"? TO)\b[^;,]*"
+    r"|\bALTER TABLE (?:ONLY )?\"?[\w.]+\"? DROP (?!CONSTRAINT\b)\"?\w+[^;,]*",
+    re.IGNORECASE,
+)
 _LEFT_OVER = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
 
 
@@ -96,11 +107,29 @@ def hides_an_import(path: str, text: str) -> Iterator[str]:
                     pass
 
 
+def changes_what_old_programs_use(path: str, text: str) -> Iterator[str]:
+    """Find what an older program beside the schema would not survive (decision 0020).
+
+    Its connections keep the types that they have asked for, so a column never changes its type in place, whatever is said of
+    old programs. Columns and tables go, or get another name, only in a file that says no older program suits it.
+    """
+    match = _POSTGRES_MIGRATION.fullmatch(path)
+    if match is None:
+        return
+    sql = " ".join(re.sub(r"--.*", "", text).split())
+    yield from (f"changes a type in place: {found}" for found in _CHANGED_TYPE.findall(sql))
+    oldest = _OLDEST.match(text)
+    if oldest is None or int(oldest[1]) < int(match[1]):
+        yield from (f"takes away what older programs use: {found}" for found in _TAKEN_AWAY.findall(sql))
+
+
 class Rule(NamedTuple):
     find: Callable[[str, str], Iterator[str]]
     broken: tuple[str, str]
     kept: tuple[str, str]
 
+
+_OLD = "snapasset/database/migrations/postgres/0009_a.sql"
 
 RULES = [
     Rule(longer_than_a_file_may_be, ("worker/a.py", "\n" * 301), ("tests/test_a.py", "\n" * 500)),
@@ -117,4 +146,29 @@ RULES = [
     Rule(reads_the_environment, ("worker/a.py", "from os import getenv"), ("worker/a.py", "from os import getpid")),
     Rule(hides_an_import, ("server/a.py", "importlib.import_module('saq')"), ("server/a.py", "__import__('fcntl')")),
     Rule(hides_an_import, ("worker/a.py", "import_module(name)"), ("tests/a.py", "import_module(name)")),
+    Rule(
+        changes_what_old_programs_use,
+        (_OLD, "-- min_compatible: 9\nALTER TABLE jobs ALTER COLUMN beat\n  TYPE text;"),
+        (_OLD, "-- min_compatible: 1\n-- ALTER COLUMN beat TYPE text\nALTER TABLE jobs ADD COLUMN type text;"),
+    ),
+    Rule(
+        changes_what_old_programs_use,
+        (_OLD, "-- min_compatible: 9\nALTER TABLE jobs ALTER beat SET DATA TYPE text;"),
+        (_OLD, "-- min_compatible: 1\nALTER TABLE jobs ALTER COLUMN beat SET DEFAULT 0;"),
+    ),
+    Rule(
+        changes_what_old_programs_use,
+        (_OLD, "-- min_compatible: 8\nALTER TABLE jobs DROP COLUMN beat;"),
+        (_OLD, "-- min_compatible: 9\nALTER TABLE jobs DROP COLUMN beat;"),
+    ),
+    Rule(
+        changes_what_old_programs_use,
+        (_OLD, "-- min_compatible: 1\nALTER TABLE jobs RENAME COLUMN beat TO beats;"),
+        (_OLD, "-- min_compatible: 1\nDROP INDEX jobs_ready; ALTER TABLE jobs DROP CONSTRAINT jobs_check;"),
+    ),
+    Rule(
+        changes_what_old_programs_use,
+        (_OLD, "-- min_compatible: 1\nALTER TABLE jobs DROP beat;"),
+        ("docs/a.sql", "-- min_compatible: 1\nDROP TABLE jobs;"),
+    ),
 ]

@@ -13,7 +13,7 @@ from tests.architecture.tree import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-CONTRACTS = 9
+CONTRACTS = 10
 LINT = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
 
 ALLOWED = {
@@ -29,6 +29,7 @@ ALLOWED = {
     "snapasset/queue/redis.py": "import redis.asyncio, saq.queue.redis",
     "snapasset/feed/redis.py": "import redis.asyncio",
     "snapasset/database/postgres_connection.py": "import asyncpg",
+    "snapasset/storage/supabase/opening.py": "import httpx, storage3, supabase",
 }
 FORBIDDEN = {
     "Imports point one way": {"snapasset/job.py": "import worker.runner"},
@@ -39,11 +40,13 @@ FORBIDDEN = {
     "asyncpg only": {"snapasset/records/jobs.py": "import asyncpg"},
     "PIL and numpy only": {"worker/processors/two.py": "import PIL.Image"},
     "openai only": {"worker/providers/sketch/words.py": "import openai"},
+    "supabase only": {"snapasset/storage/choose.py": "def choose():\n    from storage3 import exceptions"},
     "snapasset knows no HTTP": {"snapasset/event.py": "import starlette"},
 }
 PLACES = [
     "server/__init__.py", "snapasset/__init__.py", "snapasset/queue/__init__.py", "snapasset/feed/__init__.py",
     "snapasset/database/__init__.py", "snapasset/records/__init__.py",
+    "snapasset/storage/__init__.py", "snapasset/storage/supabase/__init__.py",
     "worker/__init__.py", "worker/images/__init__.py", "worker/providers/__init__.py",
     "worker/processors/one.py", "worker/processors/two.py",
 ]  # fmt: skip

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 import pytest
 from saq.worker import Worker
+from storage3.utils import StorageException
 
+from snapasset.database.sqlite import SqliteDatabase
 from snapasset.queue.memory import MemoryQueue
 from snapasset.queue.redis import RedisRings
+from snapasset.storage.kept import KeptStorage
 from snapasset.storage.local import LocalStorage
+from snapasset.storage.supabase import SupabaseStorage
 from tests.contracts.record_backends import clock, database, record
+from tests.fakes.supabase import KEY, running_supabase
 from tests.servers.redis import running_redis
 
 if TYPE_CHECKING:
@@ -72,18 +78,65 @@ def _redis_queues(request: pytest.FixtureRequest) -> Opened:
     return redis_queue
 
 
-@asynccontextmanager
-async def _local_storage(folder: Path) -> AsyncGenerator[Storage]:
-    storage = LocalStorage(folder / "files")
-    yield storage
-    await storage.close()
+@pytest.fixture(scope="session")
+def supabase_project() -> Iterator[tuple[str, str]]:
+    """Address and key of a project: a real one that the environment names, to be filled with buckets, else the fake."""
+    url, key = os.environ.get("SUPABASE_TEST_URL"), os.environ.get("SUPABASE_TEST_SERVICE_KEY")
+    if url and key:
+        yield url, key
+        return
+    with running_supabase() as fake:
+        yield fake.url, KEY
+
+
+def _local_storage(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Storage]:
+    @asynccontextmanager
+    async def local_storage(folder: Path) -> AsyncGenerator[Storage]:
+        storage = LocalStorage(folder / "files")
+        yield storage
+        await storage.close()
+
+    return local_storage(request.getfixturevalue("tmp_path"))
+
+
+def _supabase_storage(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Storage]:
+    @asynccontextmanager
+    async def supabase_storage(url: str, key: str) -> AsyncGenerator[Storage]:
+        bucket = f"snapasset-test-{uuid4().hex}"
+        storage = await SupabaseStorage.opened(url, key, bucket)
+        yield storage
+        buckets = storage.project.storage
+        await buckets.empty_bucket(bucket)
+        with suppress(StorageException):  # a real server empties it by and by
+            await buckets.delete_bucket(bucket)
+        await storage.close()
+
+    return supabase_storage(*request.getfixturevalue("supabase_project"))
 
 
 QUEUES: dict[str, Callable[[pytest.FixtureRequest], Opened]] = {"memory": _memory_queues, "redis": _redis_queues}
 SAFE_QUEUES = ["memory"]
 """Those that also keep what SAQ's own backends lose to a race."""
 
-STORAGES: dict[str, Callable[[Path], AbstractAsyncContextManager[Storage]]] = {"local": _local_storage}
+
+def _kept_storage(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Storage]:
+    @asynccontextmanager
+    async def kept_storage(folder: Path) -> AsyncGenerator[Storage]:
+        database = SqliteDatabase(folder / "kept.db", synchronous="NORMAL")
+        await database.open()
+        storage = KeptStorage(LocalStorage(folder / "files"), database)
+        yield storage
+        await storage.close()
+        await database.close()
+
+    return kept_storage(request.getfixturevalue("tmp_path"))
+
+
+STORAGES: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Storage]]] = {
+    "local": _local_storage,
+    "supabase": _supabase_storage,
+    "behind the record": _kept_storage,
+}
 
 
 @pytest.fixture(params=QUEUES)
@@ -103,8 +156,8 @@ async def queue(make_queue: MakeQueue) -> Queue:
 
 
 @pytest.fixture(params=STORAGES)
-async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
-    async with STORAGES[request.param](tmp_path) as opened:
+async def storage(request: pytest.FixtureRequest) -> AsyncIterator[Storage]:
+    async with STORAGES[request.param](request) as opened:
         yield opened
 
 

@@ -52,7 +52,7 @@ class Stored(NamedTuple):
 class Everything(Read[Stored]):
     def steps(self) -> Steps[Stored]:
         jobs = [Job._make(row) for row in (yield Statement(f"SELECT {COLUMNS} FROM jobs"))]
-        events = yield Statement("SELECT job_id, seq, type, body, at FROM job_events ORDER BY pos")
+        events = yield Statement("SELECT job_id, seq, type, body, at, owner FROM job_events ORDER BY pos")
         rows = yield Statement("SELECT job_id, run, step, state, output, doubts FROM job_steps")
         ready: dict[str, list[str]] = {}
         for queue in QUEUES:

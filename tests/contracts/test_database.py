@@ -192,7 +192,7 @@ class TestTelling:
             await database.write(Cancel(job.id, OWNER))
 
         await asyncio.gather(*(live() for _ in range(30)))
-        rows = await database.read(Look("SELECT job_id, seq, type, body, at FROM job_events ORDER BY pos"))
+        rows = await database.read(Look("SELECT job_id, seq, type, body, at, owner FROM job_events ORDER BY pos"))
         assert heard.events == [Event._make(row) for row in rows]
         assert len(rows) == 90
 

@@ -25,10 +25,10 @@ from tests.contracts.record_jobs import CLAIM, OWNER, a_job, claimed, held, stor
 from tests.contracts.record_postgres import PostgresRecord, fresh_database
 from tests.contracts.test_database_crash import write_and_die
 from tests.servers.postgres import PostgresServer, shared_server
-from tests.servers.proxy import CHUNK, Proxy
+from tests.servers.proxy import Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from snapasset.database import Database, Steps
@@ -196,25 +196,12 @@ class Cutter(Proxy):
     deaf = False
     """Nothing arrives at the server."""
 
-    async def _carry(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        is_open: asyncio.Event,
-        ends: Callable[[bytes], bool],
-    ) -> None:
-        del ends
-        way = "there" if is_open is self._there else "back"
-        with contextlib.suppress(OSError):
-            while chunk := await reader.read(CHUNK):
-                if self.deaf:
-                    continue
-                if self.cut == way and b"COMMIT\0" in chunk:
-                    self.cut = None
-                    self.reset()
-                    return
-                writer.write(chunk)
-                await writer.drain()
+    def forward(self, chunk: bytes, *, there: bool) -> bytes:
+        if self.cut == ("there" if there else "back") and b"COMMIT\0" in chunk and not self.deaf:
+            self.cut = None
+            self.reset()
+            return b""
+        return b"" if self.deaf else chunk
 
 
 class TestLostCommits:

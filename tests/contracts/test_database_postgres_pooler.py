@@ -24,10 +24,10 @@ from tests.contracts.record_postgres import PostgresRecord
 from tests.contracts.test_database_postgres import Alone
 from tests.servers.pgbouncer import SERVER_CONNECTIONS, pooled
 from tests.servers.postgres import shared_server
-from tests.servers.proxy import CHUNK, Proxy
+from tests.servers.proxy import Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from snapasset.database import Database
@@ -96,19 +96,10 @@ class Overheard(Proxy):
 
     said = b""
 
-    async def _carry(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        is_open: asyncio.Event,
-        ends: Callable[[bytes], bool],
-    ) -> None:
-        del ends
-        while chunk := await reader.read(CHUNK):
-            if is_open is self._there:
-                self.said += chunk
-            writer.write(chunk)
-            await writer.drain()
+    def forward(self, chunk: bytes, *, there: bool) -> bytes:
+        if there:
+            self.said += chunk
+        return chunk
 
 
 class TestTexts:

@@ -52,8 +52,11 @@ async def feed(request: pytest.FixtureRequest) -> AsyncIterator[Feed]:
         yield opened
 
 
+OWNER = "session:anna"
+
+
 def event(job_id: str, seq: int) -> Event:
-    return Event(job_id, seq, "update", f'{{"seq":{seq}}}', 0)
+    return Event(job_id, seq, "update", f'{{"seq":{seq}}}', 0, OWNER)
 
 
 class Receiver:
@@ -75,9 +78,9 @@ async def test_who_subscribed_gets_what_is_published_from_then_on_in_order(feed:
     feed.publish([event("a", 1)])
     receiver = Receiver()
     await feed.subscribe("a", receiver)
-    feed.publish([event("a", 2), Tick("a", '{"tick":true}'), event("a", 3)])
+    feed.publish([event("a", 2), Tick("a", '{"tick":true}', OWNER), event("a", 3)])
     feed.publish([event("a", 4)])
-    await receiver.has(event("a", 2), Tick("a", '{"tick":true}'), event("a", 3), event("a", 4))
+    await receiver.has(event("a", 2), Tick("a", '{"tick":true}', OWNER), event("a", 3), event("a", 4))
 
 
 async def test_each_gets_the_news_of_its_job_and_of_no_other(feed: Feed) -> None:

@@ -19,7 +19,7 @@ from snapasset.event import Event, Tick
 from snapasset.feed.redis import RedisFeed
 from snapasset.feed.redis_listener import Listener
 from tests.contracts.conftest import wait_until
-from tests.contracts.test_feed import Receiver
+from tests.contracts.test_feed import OWNER, Receiver
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -31,12 +31,12 @@ SECRET = "a prompt that is nobody's business"
 
 
 def event(job_id: str, seq: int) -> Event:
-    return Event(job_id, seq, "update", f'{{"seq":{seq},"says":"{SECRET}"}}', 0)
+    return Event(job_id, seq, "update", f'{{"seq":{seq},"says":"{SECRET}"}}', 0, OWNER)
 
 
 def tick(job_id: str, progress: float) -> Tick:
     body = {"type": "update", "tick": True, "jobId": job_id, "run": 1, "attempt": 2, "status": "active"}
-    return Tick(job_id, json.dumps(body | {"step": "render", "progress": progress}, separators=(",", ":")))
+    return Tick(job_id, json.dumps(body | {"step": "render", "progress": progress}, separators=(",", ":")), OWNER)
 
 
 class Record:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.openai import FakeOpenAI
 from tests.worker.images.pictures import decoded
+from tests.worker.providers.desk import desk
 from worker.images.decode import decode
 from worker.images.planning import Size
 from worker.images.platforms import PLATFORMS
@@ -18,17 +22,34 @@ from worker.providers import ImageProvider, ImageRequest, ImageType
 from worker.providers.sketch import SketchProvider
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
 
-PROVIDERS: dict[str, Callable[[PixelPool], ImageProvider]] = {"sketch": SketchProvider}
+
+@asynccontextmanager
+async def sketch() -> AsyncGenerator[ImageProvider]:
+    async with PixelPool(2) as pool:
+        provider = SketchProvider(pool)
+        yield provider
+        await provider.close()
+
+
+@asynccontextmanager
+async def openai(backend: str) -> AsyncGenerator[ImageProvider]:
+    async with desk(FakeOpenAI(strict=backend == "openai"), openai_backend=backend) as opened:
+        yield opened.provider
+
+
+PROVIDERS: dict[str, Callable[[], AbstractAsyncContextManager[ImageProvider]]] = {
+    "sketch": sketch,
+    **{f"openai:{backend}": partial(openai, backend) for backend in ("openai", "compatible")},
+}
 
 
 @pytest.fixture(params=PROVIDERS)
 async def provider(request: pytest.FixtureRequest) -> AsyncIterator[ImageProvider]:
-    async with PixelPool(2) as pool:
-        opened = PROVIDERS[request.param](pool)
+    async with PROVIDERS[request.param]() as opened:
         yield opened
-        await opened.close()
 
 
 def order(provider: ImageProvider, prompt: str, *platforms: str, style: ImageType = ImageType.VIVID) -> ImageRequest:

@@ -74,6 +74,20 @@ async def test_the_rows_of_those_long_silent_go(database: Database, clock: Clock
     assert await database.write(PurgeWorkers(LEASE)) == 0
 
 
+async def test_the_word_of_a_dead_one_from_before_the_clock_was_set_back_counts_for_nothing(
+    database: Database, clock: Clock
+) -> None:
+    for worker in (ONE, TWO):
+        await database.write(WorkerBeat(worker))
+    clock.move(-LEASE)
+    assert await live(database) == [ONE.id, TWO.id], "so far either may be late"
+    clock.move(-1)
+    await database.write(WorkerBeat(TWO))
+    assert await live(database) == [TWO.id]
+    assert await database.write(PurgeWorkers(LEASE)) == 1
+    assert await database.read(Look("SELECT id FROM workers")) == [(TWO.id,)]
+
+
 async def test_many_processes_beat_at_once(record: Record, database: Database) -> None:
     databases = [database, await record.open()]
     workers = [ONE._replace(id=f"worker-{n % 10}") for n in range(40)]

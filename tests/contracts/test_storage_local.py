@@ -69,6 +69,12 @@ class TestOnTheDisk:
         await storage.delete(["g/1/b", "g/2/a"])
         assert names_in(root.parent) == ["files"]
 
+    async def test_a_key_may_hold_letters_of_any_language(self, storage: LocalStorage) -> None:
+        for key in ("ünïcode/日本.png", "~/é"):
+            await put(storage, key, data=key.encode())
+            assert await storage.get(key) == key.encode()
+        assert await keys_of(storage) == ["ünïcode/日本.png", "~/é"][::-1]
+
     async def test_the_longest_name_fits(self, storage: LocalStorage) -> None:
         key = "ü" * 100
         await put(storage, key)

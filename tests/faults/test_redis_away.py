@@ -39,6 +39,7 @@ async def test_jobs_and_streams_go_on_without_it_and_with_it_again(tmp_path: Pat
         async with watching(cluster.http, cluster.servers) as watch:
             stretch = Stretch(cluster.processes())
             await begin(cluster)
+            gone_at = time.monotonic()
             await watch.tells("memory", "down", TELLS)
             known_at = time.monotonic()
             during = await alice.many(6, "errand", alice.errand(steps=2, seconds=0.05))
@@ -49,6 +50,7 @@ async def test_jobs_and_streams_go_on_without_it_and_with_it_again(tmp_path: Pat
             await asyncio.sleep(IDLE_SECONDS)
             idle.assert_calm()
             assert {glance.redis for glance in watch.since(known_at)} == {"down"}
+            watch.assert_told_in_time("memory", "down", gone_at)
             ends_at = time.monotonic()
             await end(cluster)
             await watch.tells("redis", "ok", HEALS)

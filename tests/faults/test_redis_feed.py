@@ -101,7 +101,7 @@ async def test_what_could_not_be_said_is_said_later_and_is_bounded(
         for n in range(JOBS_KEPT + 100):
             there.publish([event(f"job-{n}", 1)])
         for n in range(10_000):
-            there.publish([Tick("a", "{}"), event("a", n + 1)])
+            there.publish([Tick("a", "{}", "anna"), event("a", n + 1)])
     assert there._publisher.waiting <= JOBS_KEPT  # pyright: ignore[reportPrivateUsage]
     system.record.commit(None, *(event("a", seq) for seq in range(1, 31)))
     server.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from tests.faults.cluster import clustering
 from tests.faults.invariants import all_ended, warnings_of_redis
 from tests.faults.kinds import BEGUN
-from tests.faults.patience import HEALS, within
+from tests.faults.patience import HEALS, TELLS, within
 from tests.faults.vitals import Stretch
 from tests.faults.witness import watching
 
@@ -92,25 +93,27 @@ async def test_a_ring_made_by_hand_runs_nothing_that_the_record_does_not_hold(tm
         assert (await alice.job(real))["status"] == "completed"
 
 
-@pytest.mark.parametrize(
-    "forbidden",
-    [
-        pytest.param("rpush", marks=pytest.mark.fault(seconds=20)),
-        pytest.param("blmove", marks=pytest.mark.fault(seconds=20)),
-        pytest.param("publish", marks=pytest.mark.fault(seconds=11)),
-    ],
-)
-async def test_one_that_answers_probes_and_refuses_something_else(tmp_path: Path, forbidden: str) -> None:
+@pytest.mark.fault(seconds=20)
+@pytest.mark.parametrize("forbidden", ["rpush", "blmove", "publish"])
+async def test_one_that_refuses_a_command_is_told_and_not_used(tmp_path: Path, forbidden: str) -> None:
     async with clustering(tmp_path) as cluster:
         await cluster.started(apis=1, workers=1)
         stretch = Stretch(cluster.processes())
-        await asyncio.to_thread(cluster.redis.command, "ACL", "SETUSER", "default", f"-{forbidden}")
-        await asyncio.to_thread(cluster.redis.command, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-        alice = cluster.person()
-        job_ids = await alice.many(6, "errand", alice.errand(steps=2, seconds=0.05))
-        cluster.follow(alice, *job_ids)
-        await all_ended(cluster, HEALS)
-        stretch.assert_quiet()
+        async with watching(cluster.http, cluster.servers) as watch:
+            await asyncio.to_thread(cluster.redis.command, "ACL", "SETUSER", "default", f"-{forbidden}")
+            gone_at = time.monotonic()
+            await asyncio.to_thread(cluster.redis.command, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            alice = cluster.person()
+            job_ids = await alice.many(6, "errand", alice.errand(steps=2, seconds=0.05))
+            cluster.follow(alice, *job_ids)
+            await watch.tells("memory", "down", TELLS)
+            await all_ended(cluster, HEALS)
+            watch.assert_told_in_time("memory", "down", gone_at)
+            why = watch.glances[-1].body["services"]["redis"]["why"]
+            assert why.startswith(f"Redis refuses commands that are needed: {forbidden} ")
+            stretch.assert_quiet()
+            await asyncio.to_thread(cluster.redis.command, "ACL", "SETUSER", "default", "+@all")
+            await watch.tells("redis", "ok", HEALS)
 
 
 async def ring(cluster: Cluster, record_id: str, key: str, words: dict[str, str], function: str = "ring") -> None:

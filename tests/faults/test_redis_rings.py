@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from snapasset.queue.redis import DEQUEUE_SECONDS, RedisRings
 from snapasset.queue.redis_address import RedisAddress
 from snapasset.queue.redis_probe import RedisProbe
 from tests.contracts.conftest import QuietWorker, wait_until
-from tests.faults.conftest import HEAL_SECONDS, calm
+from tests.faults.conftest import HEAL_SECONDS, Cost, assert_said_little, calm
 from tests.servers.proxy import Proxy, proxied
 from tests.servers.redis import running_redis
 
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(90)
 
 IDLE_HANDS = 50
+FLAPS = 6
+DOWN_SECONDS = 0.3
+UP_SECONDS = 0.5
+"""Long enough for every hand to wait for a ring again."""
+
 RECORD = uuid4().hex
 
 
@@ -105,10 +111,18 @@ async def test_a_redis_that_is_absent_at_the_start(server: RedisServer, caplog: 
 
 async def test_a_redis_that_flaps(server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
     async with house(server.address) as home:
-        for _ in range(4):
-            await home.is_answered()
-            async with calm(caplog, seconds=0.4, lines=60):
-                server.restart()
+        await home.is_answered()
+        caplog.set_level(logging.INFO)
+        caplog.clear()
+        cost = Cost()
+        for _ in range(FLAPS):
+            server.kill()
+            await asyncio.sleep(DOWN_SECONDS)
+            with cost.aside():
+                server.start()
+            await asyncio.sleep(UP_SECONDS)
+        cost.assert_small(at_least=FLAPS * (DOWN_SECONDS + UP_SECONDS))
+        assert_said_little(caplog, 60)
         await home.is_answered()
 
 

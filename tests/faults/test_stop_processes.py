@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -16,10 +17,11 @@ from tests.faults.patience import ENDS, HEALS, SLACK, TAKES_OVER, TELLS, within
 from tests.faults.witness import watching
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
     from tests.faults.cluster import Caller, Cluster
-    from tests.flows.process import Process
+    from tests.flows.process import Process, Worker
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -81,11 +83,7 @@ async def test_sigterm_to_an_api_that_runs_jobs_in_the_fallback(tmp_path: Path) 
 
 @pytest.mark.fault(seconds=8)
 async def test_a_second_sigterm_ends_a_worker_at_once(tmp_path: Path) -> None:
-    async with clustering(tmp_path, job_max_concurrency=5, drain_seconds=20) as cluster:
-        _, (worker,) = await cluster.started()
-        alice, long, _ = await busy(cluster)
-        worker.terminate()
-        await stopping(worker)
+    async with draining(tmp_path) as (cluster, worker, alice, long, _):
         worker.terminate()
         began = time.monotonic()
         assert await cluster.gone(worker) == 128 + signal.SIGTERM
@@ -95,11 +93,7 @@ async def test_a_second_sigterm_ends_a_worker_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.fault(seconds=11)
 async def test_sigkill_three_seconds_after_sigterm(tmp_path: Path) -> None:
-    async with clustering(tmp_path, job_max_concurrency=5, drain_seconds=20) as cluster:
-        _, (worker,) = await cluster.started()
-        alice, long, short = await busy(cluster)
-        worker.terminate()
-        await stopping(worker)
+    async with draining(tmp_path) as (cluster, worker, alice, long, short):
         await asyncio.sleep(3)
         assert worker.alive
         assert {job["status"] for job in await alice.each(short)} == {"completed"}
@@ -109,11 +103,7 @@ async def test_sigkill_three_seconds_after_sigterm(tmp_path: Path) -> None:
 
 @pytest.mark.fault(seconds=8)
 async def test_what_is_submitted_while_a_worker_drains_waits_for_another(tmp_path: Path) -> None:
-    async with clustering(tmp_path, job_max_concurrency=5, drain_seconds=20) as cluster:
-        _, (worker,) = await cluster.started()
-        alice, long, _ = await busy(cluster)
-        worker.terminate()
-        await stopping(worker)
+    async with draining(tmp_path) as (cluster, worker, alice, long, _):
         late = await alice.many(5, "errand", alice.errand())
         await cluster.worker()
         await all_ended(cluster, HEALS, late)
@@ -145,6 +135,21 @@ async def busy(cluster: Cluster) -> tuple[Caller, list[str], list[str]]:
     return alice, long, short
 
 
+@asynccontextmanager
+async def draining(folder: Path) -> AsyncGenerator[tuple[Cluster, Worker, Caller, list[str], list[str]]]:
+    """A worker with `busy`'s jobs that has been told to stop, and has time to."""
+    async with clustering(folder, job_max_concurrency=5, drain_seconds=20) as cluster:
+        _, (worker,) = await cluster.started()
+        alice, long, short = await busy(cluster)
+        worker.terminate()
+
+        async def look() -> dict[str, Any]:
+            return worker.logged("stopping")
+
+        await within(HEALS, look, "the drain has begun")
+        yield cluster, worker, alice, long, short
+
+
 async def stop(process: Process, drain: float) -> None:
     """SIGTERM; it must end in good order, not long after the drain."""
     process.terminate()
@@ -152,13 +157,6 @@ async def stop(process: Process, drain: float) -> None:
     status = await asyncio.to_thread(process.wait)
     assert status == 0, process.log()[-5:]
     assert time.monotonic() - began < drain + SLACK * 5.0
-
-
-async def stopping(process: Process) -> None:
-    async def look() -> dict[str, Any]:
-        return process.logged("stopping")
-
-    await within(HEALS, look, "the drain has begun")
 
 
 async def goes_on_elsewhere(cluster: Cluster, alice: Caller, job_ids: list[str]) -> None:

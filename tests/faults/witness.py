@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import httpx
 
-from tests.faults.patience import within
+from tests.faults.patience import TELLS, within
 from tests.flows.sse import StreamCut, streaming
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ class Glance(NamedTuple):
     mode: str
     redis: str
     body: dict[str, Any]
+    took: float = 0.0
+    """Seconds until the answer was there."""
 
 
 class HealthWatch:
@@ -105,7 +107,8 @@ class HealthWatch:
         except (httpx.TransportError, ValueError):
             self.glances.append(Glance(at, server.url, _DOWN, _DOWN, {}))
         else:
-            self.glances.append(Glance(at, server.url, body["mode"], body["services"]["redis"]["status"], body))
+            took, redis = time.monotonic() - at, body["services"]["redis"]["status"]
+            self.glances.append(Glance(at, server.url, body["mode"], redis, body, took))
 
     async def tells(self, mode: str, redis: str, seconds: float) -> None:
         """Wait until every server has told this, in `seconds`, from now on."""
@@ -116,6 +119,17 @@ class HealthWatch:
             return all(last.get(server.url) == (mode, redis) for server in self._servers())
 
         await within(seconds, look, f"/health says {mode}, with Redis {redis}")
+
+    def assert_told_in_time(self, mode: str, redis: str, begin: float) -> None:
+        """Fail if a server that was asked later than `TELLS` after `begin` told anything else.
+
+        Without the slack that others have; as much is allowed on top as the slowest answer took, so busy is this machine.
+        """
+        seen = self.since(begin)
+        told_last = max((glance.at for glance in seen if (glance.mode, glance.redis) != (mode, redis)), default=begin)
+        slowest = max(glance.took for glance in seen)
+        print(f"measured: /health told otherwise for {told_last - begin:.2f} s; slowest answer {slowest:.2f} s")
+        assert told_last - begin <= TELLS + slowest, f"{told_last - begin:.2f} s late, {slowest:.2f} s granted"
 
     def since(self, begin: float, end: float = float("inf")) -> list[Glance]:
         """What was seen in this time."""

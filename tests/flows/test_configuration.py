@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
+from tests.fakes.supabase import KEY
 from tests.flows.process import ROOT, command, environment
 from tests.flows.waiting import PATIENCE
 
@@ -47,6 +48,20 @@ SETTINGS: Final = {
     "no such time": Case({"cleanup_cron": "at-tea-time"}, ("CLEANUP_CRON",), "at-tea-time"),
     "a day that never comes": Case({"cleanup_cron": "0 2 30 2 *"}, ("CLEANUP_CRON",), "30 2"),
     "no such zone": Case({"cleanup_zone": "Atlantis/Poseidonis"}, ("CLEANUP_ZONE",), "Atlantis"),
+    "half a storage": Case(
+        {"supabase_url": "https://hunter2.supabase.co"}, ("SUPABASE_URL", "SUPABASE_SERVICE_KEY"), "hunter2"
+    ),
+    "the other half": Case(
+        {"supabase_service_key": "sb_secret_hunter2"}, ("SUPABASE_URL", "SUPABASE_SERVICE_KEY"), "hunter2"
+    ),
+    "no project": Case(
+        {"supabase_url": "hunter2.supabase.co", "supabase_service_key": KEY}, ("SUPABASE_URL",), "hunter2"
+    ),
+    "no bucket": Case(
+        {"supabase_url": "https://a.supabase.co", "supabase_service_key": KEY, "supabase_bucket": "Hunter 2"},
+        ("SUPABASE_BUCKET",),
+        "Hunter 2",
+    ),
     "two at once": Case({"port": "a-bad-port", "log_level": "shouting"}, ("PORT", "LOG_LEVEL"), "shouting"),
 }
 
@@ -95,6 +110,11 @@ def a_newer_schema(folder: Path) -> Case:
     return Case({"data_dir": folder}, ("newer program",), str(folder))
 
 
+def a_storage_that_is_not_there(folder: Path) -> Case:
+    settings = {"supabase_url": "http://127.0.0.1:1", "supabase_service_key": KEY}
+    return Case({"data_dir": folder, **settings}, ("SUPABASE_URL",), KEY, BROKEN)
+
+
 def a_taken_port(_folder: Path) -> Case:
     taken = socket.create_server(("127.0.0.1", 0))
     _HELD.append(taken)
@@ -107,7 +127,7 @@ FOLDERS: Final = {
     made.__name__: made
     for made in (
         a_file, below_a_file, not_to_be_written, no_database, a_folder_in_its_place, a_newer_schema, a_taken_port,
-        a_server_that_is_not_there, a_host_that_nobody_knows,
+        a_server_that_is_not_there, a_host_that_nobody_knows, a_storage_that_is_not_there,
     )
 }  # fmt: skip
 

@@ -27,7 +27,7 @@ from snapasset.records.queues import LimitQueue, PauseQueue
 from snapasset.records.schedules import PutSchedule
 from snapasset.records.steps import FinishStep, StartStep
 from snapasset.records.submission import Submit
-from snapasset.records.transfer import PASSING, TABLES
+from snapasset.records.transfer import DERIVED, PASSING, TABLES
 from snapasset.settings import Settings
 from tests.contracts.record_jobs import job_of
 
@@ -83,7 +83,8 @@ async def filled(folder: Path, jobs: int = 3) -> None:
             job = await database.write(Claim("pictures", ("draw",), "worker"))
             assert job is not None
             await database.write(StartStep(job.id, job.fence, "generate", paid=True, progress=10))
-            file = FileRow(new_id(), "master", "master", f"generations/{new_id()}/a.png", "image/png", 3, 1, 1, "{}")
+            key, waiting = f"generations/{new_id()}/a.png", bytes(range(256)) if last else None
+            file = FileRow(new_id(), "master", "master", key, "image/png", 3, 1, 1, "{}", waiting)
             await database.write(FinishStep(job.id, job.fence, "generate", '{"n":1}', 40, (file,), '{"model":"m"}'))
             if not last:
                 await database.write(Complete(job.id, job.fence, '{"images":[]}'))
@@ -119,7 +120,7 @@ async def test_every_table_and_column_of_the_schema_is_moved(tmp_path: Path) -> 
             table.name: {column[1] for column in connection.execute(f"PRAGMA table_info({table.name})") if column[5]}
             for table in TABLES
         }
-    assert {table.name: set(table.columns) for table in TABLES} == schema
+    assert {table.name: {*table.columns, *DERIVED.get(table.name, ())} for table in TABLES} == schema
     assert {table.name: set(table.columns[: table.keys]) for table in TABLES} == keys
 
 

@@ -24,6 +24,7 @@ class Breakable(Database):
         self.away = self.hangs = False
         self.slow: tuple[type[Read[Any]], ...] = ()
         self.error: Exception | None = None
+        self.asked: list[type[Read[Any]]] = []
         self.real = real
 
     async def open(self) -> None:
@@ -38,6 +39,7 @@ class Breakable(Database):
         return await self.real.write(change)
 
     async def read(self, question: Read[T]) -> T:
+        self.asked.append(type(question))
         if self.away:
             raise DatabaseUnavailable
         while self.hangs or isinstance(question, self.slow):  # noqa: ASYNC110  a flag reads better in tests than an event

@@ -28,10 +28,17 @@ class Frame:
 class Listener:
     """One open stream: its status, its headers, then its frames."""
 
-    def __init__(self, reader: asyncio.StreamReader, status: int, headers: dict[str, str]) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, status: int, headers: dict[str, str]
+    ) -> None:
         self.status = status
         self.headers = headers
         self.reader = reader
+        self._writer = writer
+
+    def tear(self) -> None:
+        """Cut the connection without a word."""
+        self._writer.transport.abort()
 
     async def frame(self) -> Frame | None:
         """The next frame; None when the stream has ended in good order."""
@@ -107,7 +114,7 @@ async def listening(
         async with asyncio.timeout(5):
             answer = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         status = int(answer[0].split()[1])
-        yield Listener(reader, status, dict(line.lower().split(": ", 1) for line in answer[1:-2]))
+        yield Listener(reader, writer, status, dict(line.lower().split(": ", 1) for line in answer[1:-2]))
     finally:
         writer.close()
 

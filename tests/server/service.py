@@ -11,16 +11,16 @@ import socket
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import httpx
 
 from server.file_urls import FileUrls
-from server.hub import Hub
 from server.routes import application
 from server.serving import Server
 from server.state import Life, Stage, State
 from server.stream_tokens import StreamTokens
+from server.streams.hub import Hub
 from snapasset.client import JobClient
 from snapasset.database.sqlite import SqliteDatabase
 from snapasset.errors import ProviderTimeout, wire_error
@@ -34,6 +34,7 @@ from snapasset.records.files import FileRow
 from snapasset.records.steps import FinishStep, StartStep
 from snapasset.records.workers import WorkerBeat, WorkerRow
 from snapasset.settings import Settings
+from snapasset.standing import Standing
 from snapasset.storage.local import LocalStorage
 from snapasset.switch import Switch
 from worker.images.platforms import PLATFORMS
@@ -184,6 +185,19 @@ class Service:
         await self.complete(job, result)
 
 
+class Artist:
+    """Who is said to make the pictures, and how he stands; `why` with anything but ok."""
+
+    name = "artist"
+    model = "artist-1"
+
+    def __init__(self, *standing: Any) -> None:
+        self.standing = Standing(*standing or ("ok",))
+
+    async def look(self) -> Standing:
+        return self.standing
+
+
 def settings_for(folder: Path, **changes: Any) -> Settings:
     given = {"data_dir": folder, "sqlite_synchronous": "NORMAL", "admin_token": ADMIN_TOKEN}
     return Settings.model_validate({**given, **changes})
@@ -198,6 +212,7 @@ async def opened(
     settings: Settings,
     *,
     storage: Storage | None = None,
+    provider: Artist | None = None,
     wrap: Callable[[Database], Database] = lambda database: database,
     clock: Callable[[], float] = time.time,
 ) -> AsyncGenerator[Service]:
@@ -213,13 +228,15 @@ async def opened(
     await switch.open(database.record_id, look_up)
     database.listen(switch.feed.publish)
     seen = wrap(database)
-    life = Life()
+    life = Life(shared_seconds=0)
     life.stage = Stage.SERVING
-    hub = Hub(seen, switch, settings)
+    file_urls = FileUrls(_SECRET, settings.file_url_seconds, clock)
+    metrics = Metrics(catalogue, switch)
+    hub = Hub(seen, switch, settings, file_urls, metrics)
 
     async def drain() -> int:
         life.stage = Stage.DRAINING
-        hub.close()
+        await hub.drain()
         return 0
 
     state = State(
@@ -228,13 +245,13 @@ async def opened(
         database=seen,
         switch=switch,
         storage=storage or LocalStorage(settings.data_dir / "files"),
-        provider="none",
+        provider=provider or Artist(),
         client=JobClient(seen, switch, catalogue, settings),
         hub=hub,
         life=life,
         stream_tokens=StreamTokens(_SECRET),
-        file_urls=FileUrls(_SECRET, settings.file_url_seconds, clock),
-        metrics=Metrics(catalogue, switch),
+        file_urls=file_urls,
+        metrics=metrics,
         drain=drain,
         lives=lambda: True,
     )
@@ -264,12 +281,22 @@ def stateful(app: Starlette, state: State) -> Any:
     return call
 
 
+def without_extensions(app: Starlette) -> Any:
+    """The application as a server sees it that knows nothing of its wishes."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "extensions": {}}, receive, send)
+
+    return call
+
+
 @asynccontextmanager
-async def served(service: Service) -> AsyncGenerator[int]:
-    """The port of 127.0.0.1 where a real server serves it."""
+async def served(service: Service, *, plain: bool = False) -> AsyncGenerator[int]:
+    """The port of 127.0.0.1 where a real server serves it; a `plain` one offers nothing but what ASGI asks for."""
     listener = socket.create_server(("127.0.0.1", 0))
     told = asyncio.Event()
-    server = Server(service.app, service.state, told)
+    app = cast("Starlette", without_extensions(service.app)) if plain else service.app
+    server = Server(app, service.state, told)
     serving = asyncio.create_task(server.serve([listener]))
     await wait_until(lambda: server.started)
     try:

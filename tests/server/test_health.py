@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from server.app import create_app
-from server.state import Stage
+from server.state import Life, Stage
 from snapasset import __version__
 from snapasset.job import new_id
 from snapasset.records.jobs import QueueDepths, ReadyKinds
@@ -20,7 +20,7 @@ from snapasset.records.submission import Submit
 from snapasset.records.workers import WorkerBeat, WorkerRow
 from tests.server.breakable import Breakable, BreakableStorage
 from tests.server.described import Described
-from tests.server.service import GOOD, Service, opened, settings_for, stateful, wait_until
+from tests.server.service import GOOD, Artist, Service, opened, settings_for, stateful, wait_until
 from tests.servers.free_port import free_port
 from tests.servers.redis import running_redis
 from tests.snapasset.lock_holder import living
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from server.state import State
     from snapasset.settings import Settings
+    from snapasset.standing import Standing
 
 
 class Broken:
@@ -89,6 +90,7 @@ async def test_all_is_well(service: Service) -> None:
         "services": {
             "database": {"status": "ok", "name": database.name},
             "storage": {"status": "ok", "name": storage.name},
+            "provider": {"status": "ok", "name": "artist", "model": "artist-1"},
             "redis": {"status": "not configured"},
             "queues": {
                 "imageGeneration": {**NONE, "waiting": 1, "active": 1, "delayed": 1, "blocked": 1, "workers": 2},
@@ -180,6 +182,32 @@ async def test_a_worker_that_was_killed_here_counts_no_more_at_once(service: Ser
         assert (await _health(service))["services"]["queues"]["walk"]["workers"] == 0
 
 
+@pytest.mark.parametrize(
+    ("status", "overall"), [("ok", "ok"), ("unknown", "ok"), ("down", "degraded")]
+)  # fmt: skip
+async def test_who_makes_the_pictures_is_told_and_what_is_wrong_with_him(
+    tmp_path: Path, status: str, overall: str
+) -> None:
+    async with opened(settings_for(tmp_path), provider=Artist(status, "OPENAI_API_KEY is not accepted.")) as service:
+        await service.beat()
+        body = await _health(service)
+    assert body["status"] == overall
+    assert body["services"]["provider"] == {
+        "status": status, "name": "artist", "model": "artist-1", "why": "OPENAI_API_KEY is not accepted.",
+    }  # fmt: skip
+
+
+async def test_a_provider_that_says_nothing_does_not_hold_up_the_answer(tmp_path: Path) -> None:
+    class Silent(Artist):
+        async def look(self) -> Standing:
+            await asyncio.Event().wait()
+            return self.standing
+
+    async with opened(settings_for(tmp_path, health_seconds=0.05), provider=Silent()) as service:
+        await service.beat()
+        assert (await _health(service))["services"]["provider"]["status"] == "unknown"
+
+
 async def test_redis_that_is_away_is_told_with_the_reason_and_no_address(tmp_path: Path) -> None:
     port = free_port()
     url = f"redis://someone:canary@localhost:{port}/3"
@@ -200,17 +228,28 @@ async def test_the_mode_follows_redis(tmp_path: Path) -> None:
         url = f"redis://127.0.0.1:{redis.address.port}"
         quick = {"redis_url": url, "redis_probe_seconds": 0.1, "redis_return_seconds": 0.2}
         async with opened(settings_for(tmp_path, **quick)) as service:
+            service.state["life"] = Life(shared_seconds=60)  # what is known without asking is told at once all the same
             await service.beat()
             assert await _mode(service) == ("ok", "redis", {"status": "ok"})
             await asyncio.to_thread(redis.kill)
-            while (await _mode(service))[1] == "redis":
-                pass
-            status, _, told = await _mode(service)
-            assert (status, told["status"], told["why"]) == ("degraded", "down", service.state["switch"].why)
+            await wait_until(lambda: service.state["switch"].mode == "memory")
+            status, mode, told = await _mode(service)
+            assert (status, mode) == ("degraded", "memory")
+            assert (told["status"], told["why"]) == ("down", service.state["switch"].why)
             await asyncio.to_thread(redis.restart)
-            while (await _mode(service))[1] == "memory":
-                pass
+            await wait_until(lambda: service.state["switch"].mode == "redis")
             assert await _mode(service) == ("ok", "redis", {"status": "ok"})
+
+
+async def test_a_storm_of_probes_is_one_question_to_the_record(settings: Settings) -> None:
+    async with opened(settings, wrap=Breakable) as service:
+        service.state["life"] = Life(shared_seconds=60)
+        database = service.state["database"]
+        assert isinstance(database, Breakable)
+        for _ in range(3):
+            answers = await asyncio.gather(*(service.http.get("/health") for _ in range(20)))
+            assert {answer.status_code for answer in answers} == {200}
+        assert database.asked.count(ReadyKinds) == 1
 
 
 async def _mode(service: Service) -> tuple[str, str, Any]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from server.hub import INBOX, PAGE, Hub
+from server.streams.hub import Hub
+from server.streams.tail import INBOX
+from server.streams.topic import PAGE
 from snapasset.event import Event, Tick, tick
 from snapasset.feed.memory import MemoryFeed
 from snapasset.records.steps import StartStep
@@ -52,7 +54,12 @@ def feed(service: Service) -> UnreliableFeed:
 
 def hub_of(service: Service, feed: MemoryFeed, **changes: float) -> Hub:
     settings: Settings = service.state["settings"].model_copy(update=changes)
-    return Hub(service.state["database"], switch_with(feed, settings), settings)
+    return hub_with(service, switch_with(feed, settings), settings)
+
+
+def hub_with(service: Service, switch: Switch, settings: Settings) -> Hub:
+    state = service.state
+    return Hub(state["database"], switch, settings, state["file_urls"], state["metrics"])
 
 
 class TurnedSwitch(Switch):
@@ -159,7 +166,7 @@ async def test_when_redis_goes_away_readers_do_not_wait_for_the_slow_sweep(
     settings = service.state["settings"].model_copy(update={"sweep_seconds": 0.05, "sweep_redis_seconds": 1000.0})
     switch = switch_with(feed, settings)
     switch.mode = "redis"
-    hub = Hub(service.state["database"], switch, settings)
+    hub = hub_with(service, switch, settings)
     feed.fate = lambda _news: []
     reader = asyncio.create_task(read_on(hub, job.id, 2))
     await wait_until(lambda: feed.receivers == 1)

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from uvicorn.server import Server
 
 from snapasset.event import tick
 from snapasset.records.steps import StartStep
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from snapasset.settings import Settings
 
 
-@pytest.fixture
-async def port(service: Service) -> AsyncGenerator[int]:
-    async with served(service) as port:
+@pytest.fixture(params=["wire", "plain"])
+async def port(request: pytest.FixtureRequest, service: Service) -> AsyncGenerator[int]:
+    """Everything is true on the way straight to the socket, and on the one through the server's `send`."""
+    async with served(service, plain=request.param == "plain") as port:
         yield port
 
 
@@ -245,6 +247,10 @@ async def test_nothing_but_the_hub_watches_for_the_end(service: Service, port: i
     async with following(port, job_id) as stream:
         await stream.next()
         assert not [task for task in asyncio.all_tasks() if "_shutdown_watcher" in str(task.get_coro())]
+
+
+def test_the_library_has_left_the_servers_signals_alone() -> None:
+    assert Server.handle_exit.__module__ == "uvicorn.server"
 
 
 async def test_streams_end_in_good_order_when_the_server_goes_down(service: Service, port: int) -> None:

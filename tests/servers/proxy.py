@@ -96,16 +96,23 @@ class Proxy:
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def forward(self, chunk: bytes, *, there: bool) -> bytes:
+        """What goes on of a chunk that comes, on its way `there` or back; for proxies that do something else to it."""
+        del there
+        return chunk
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._refuses:
             self._turned_away += 1
             self._hang_up(writer)
             return
-        link = asyncio.current_task()
-        assert link is not None
+        # A task of our own: asyncio's would complain, each time, that it was cancelled.
+        link = asyncio.create_task(self._link(reader, writer))
         self._links.add(link)
         link.add_done_callback(self._links.discard)
         self._writers.add(writer)
+
+    async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
         except OSError:
@@ -153,8 +160,9 @@ class Proxy:
                 await is_open.wait()
                 if ends(chunk):
                     return
-                writer.write(chunk)
-                await writer.drain()
+                if kept := self.forward(chunk, there=is_open is self._there):
+                    writer.write(kept)
+                    await writer.drain()
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ JOB = Job(
 class TestEvents:
     def test_the_body_says_where_the_job_stands_and_nothing_of_who_asked_or_who_works(self) -> None:
         event = tell(JOB, UPDATE)
-        assert event == Event("j-1", 9, "update", event.body, 1_800_000_000_123)
+        assert event == Event("j-1", 9, "update", event.body, 1_800_000_000_123, JOB.owner)
         assert json.loads(event.body) == {
             "type": "update", "jobId": "j-1", "seq": 9, "run": 2, "attempt": 1, "status": "active", "step": "render",
             "progress": 62.5, "at": "2027-01-15T08:00:00.123Z",
@@ -53,7 +53,7 @@ class TestEvents:
 class TestTicks:
     def test_a_tick_is_marked_and_has_no_seq_and_no_time(self) -> None:
         news = tick(JOB, "render", 71.26)
-        assert news == Tick("j-1", news.body)
+        assert news == Tick("j-1", news.body, JOB.owner)
         assert json.loads(news.body) == {
             "type": "update", "tick": True, "jobId": "j-1", "run": 2, "attempt": 1, "status": "active",
             "step": "render", "progress": 71.3,

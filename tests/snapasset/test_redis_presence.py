@@ -40,3 +40,19 @@ def test_each_failure_begins_the_count_and_the_time_anew() -> None:
         assert not presence.came(now + 3.9)
         assert not presence.failed()
     assert not presence.there
+
+
+def test_one_that_stands_still_is_found_out_within_three_times_the_pause_between_probes() -> None:
+    presence, seconds = Presence(5.0, there=True), 0.5
+    late = presence.pause(seconds, took=0.0)  # it stood still right after an answer
+    while presence.there:
+        late += seconds  # so long each answer is waited for
+        presence.failed()
+        late += presence.pause(seconds, took=seconds) if presence.there else 0.0
+    assert late <= 3 * seconds
+
+
+def test_one_that_fails_at_once_is_given_a_moment_before_it_is_asked_again() -> None:
+    presence = Presence(5.0, there=True)
+    presence.failed()
+    assert presence.pause(0.5, took=0.01) == 0.24

@@ -12,7 +12,7 @@ from snapasset.event import Event
 from snapasset.feed.memory import MemoryFeed
 from snapasset.settings import Settings
 from snapasset.switch import RING, Switch
-from tests.snapasset.weather import BrokenQueue, SlowQueue
+from tests.snapasset.weather import BrokenQueue, SlowQueue, StickyQueue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -73,7 +73,7 @@ async def test_without_redis_the_mode_is_memory_and_news_stays_in_the_process(sw
     assert isinstance(switch.feed, MemoryFeed)
     heard: list[News] = []
     await switch.feed.subscribe("job-1", heard.append)
-    event = Event("job-1", 1, "update", "{}", 0)
+    event = Event("job-1", 1, "update", "{}", 0, "anna")
     switch.feed.publish([event])
     assert heard == [event]
 
@@ -84,3 +84,26 @@ async def test_closing_it_wakes_whoever_waits_for_a_ring(switch: Switch) -> None
     await switch.close()
     async with asyncio.timeout(5):
         assert await waiting is None
+
+
+class NotedFeed(MemoryFeed):
+    """A feed that knows whether it was closed."""
+
+    closed = False
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def test_a_part_that_cannot_be_closed_keeps_no_other_open_and_is_told() -> None:
+    switch = Switch(("pictures", "chores"), SETTINGS, ring_timeout=661)
+    await switch.open("record-1")
+    switch.queues["pictures"], feed = StickyQueue("pictures"), NotedFeed()
+    switch.feed = feed
+    waiting = asyncio.create_task(switch.queues["chores"].dequeue())
+    await asyncio.sleep(0)
+    with pytest.raises(ConnectionError, match="pictures"):
+        await switch.close()
+    async with asyncio.timeout(5):
+        assert await waiting is None
+    assert feed.closed

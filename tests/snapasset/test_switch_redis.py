@@ -141,6 +141,39 @@ async def test_one_that_answers_and_takes_nothing_is_not_there(server: RedisServ
         await becomes(switch, "redis")
 
 
+@pytest.mark.parametrize("rule", ["-blmove", "-publish", "-rpush", "-subscribe", "-evalsha", "-script|load"])
+async def test_one_that_refuses_a_command_is_not_used_and_the_command_is_named(
+    server: RedisServer, caplog: pytest.LogCaptureFixture, rule: str
+) -> None:
+    async with opened(url_of(server)) as switch:
+        server.command("ACL", "SETUSER", "default", rule)
+        await becomes(switch, "memory")
+        word = rule[1:].split("|")[0]
+        why = f"Redis refuses commands that are needed: {word} (REDIS_URL or REDIS_USERNAME)."
+        assert (switch.redis, switch.why) == ("down", why)
+        assert [line.__dict__["why"] for line in caplog.records if line.getMessage() == GONE] == [why]
+        server.command("ACL", "SETUSER", "default", "+@all")
+        await becomes(switch, "redis")
+
+
+@pytest.mark.parametrize("rules", [("resetchannels",), ("resetkeys", "~other:*"), ("-eval",)])
+async def test_nor_is_one_that_refuses_our_names_or_scripts(server: RedisServer, rules: tuple[str, ...]) -> None:
+    server.command("ACL", "SETUSER", "default", *rules)
+    async with opened(url_of(server)) as switch:
+        assert switch.mode == "memory"
+        assert "refuses commands that are needed" in (switch.why or "")
+
+
+async def test_a_user_who_may_do_no_more_than_is_needed_will_do(server: RedisServer) -> None:
+    rules = ("on", ">secret", "~snapasset:*", "&snapasset:*", "-@all", "+@read", "+@write", "+@pubsub", "+@scripting")
+    server.command("ACL", "SETUSER", "somebody", *rules, "+@transaction", "+@connection", "+time", "+blmove")
+    async with opened(f"redis://somebody:secret@127.0.0.1:{server.port}", serves=True) as switch:
+        assert (switch.mode, switch.why) == ("redis", None)
+        assert await switch.ring("pictures", "job-1", "draw", 1)
+        _, redis = switch.sources("pictures")
+        assert await redis.dequeue(timeout=5) is not None
+
+
 async def test_a_ring_that_fails_asks_redis_at_once_and_nobody_else_waits_for_it(server: RedisServer) -> None:
     async with opened(url_of(server), redis_probe_seconds=5, ring_seconds=0.3) as switch:
         server.freeze()

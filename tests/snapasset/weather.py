@@ -82,3 +82,10 @@ class BrokenQueue(MemoryQueue):
 
     async def _enqueue(self, job: Job) -> Job | None:
         raise ConnectionError(f"no way for {job.key}")
+
+
+class StickyQueue(MemoryQueue):
+    """A queue that cannot be closed."""
+
+    async def disconnect(self) -> None:
+        raise ConnectionError(f"{self.name} is stuck")

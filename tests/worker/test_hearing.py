@@ -126,6 +126,23 @@ async def nothing_is_left(door: Door) -> None:
     assert door.nobody
 
 
+def at_the_door(door: Door, _beats: Beats) -> asyncio.Event:
+    door.open.clear()
+    return door.came
+
+
+def at_the_record(_door: Door, beats: Beats) -> asyncio.Event:
+    beats.open.clear()
+    return beats.came
+
+
+async def held_up(e: Engine, came: asyncio.Event) -> str:
+    """A job that has come to where the way is shut."""
+    job = await e.submit()
+    await within(came.wait())
+    return job
+
+
 async def test_a_short_job_does_not_subscribe(tmp_path: Path):
     async def run(_context: JobContext[Nothing]) -> Nothing:
         return Nothing()
@@ -144,10 +161,8 @@ async def test_a_short_job_does_not_subscribe(tmp_path: Path):
 async def test_a_wish_from_before_the_subscription_is_found_in_the_record(tmp_path: Path):
     long = Long()
     async with engine(tmp_path, kind(long.run)) as e:
-        with watched(e) as (door, _):
-            door.open.clear()
-            job = await e.submit()
-            await within(door.came.wait())
+        with watched(e) as (door, beats):
+            job = await held_up(e, at_the_door(door, beats))
             await e.client.cancel(job, owner=OWNER)
             door.open.set()
             assert await ended(e, job) == Status.CANCELLED
@@ -159,9 +174,7 @@ async def test_a_wish_from_before_the_question_is_told_by_the_feed(tmp_path: Pat
     long = Long()
     async with engine(tmp_path, kind(long.run)) as e:
         with watched(e) as (door, beats):
-            beats.open.clear()
-            job = await e.submit()
-            await within(beats.came.wait())
+            job = await held_up(e, at_the_record(door, beats))
             await e.client.cancel(job, owner=OWNER)
             assert await ended(e, job) == Status.CANCELLED
             assert long.told
@@ -202,10 +215,8 @@ async def test_a_record_that_is_away_just_then_keeps_nobody_from_hearing(
 async def test_a_job_that_was_taken_away_meanwhile_is_found_lost(tmp_path: Path):
     long = Long()
     async with engine(tmp_path, kind(long.run)) as e:
-        with watched(e) as (door, _):
-            door.open.clear()
-            job = await e.submit()
-            await within(door.came.wait())
+        with watched(e) as (door, beats):
+            job = await held_up(e, at_the_door(door, beats))
             context = long.context
             assert context is not None
             await e.take_away(job)
@@ -216,24 +227,12 @@ async def test_a_job_that_was_taken_away_meanwhile_is_found_lost(tmp_path: Path)
                 context.check_cancelled()
 
 
-def _at_the_door(door: Door, _beats: Beats) -> asyncio.Event:
-    door.open.clear()
-    return door.came
-
-
-def _at_the_record(_door: Door, beats: Beats) -> asyncio.Event:
-    beats.open.clear()
-    return beats.came
-
-
-@pytest.mark.parametrize("hold", [_at_the_door, _at_the_record])
+@pytest.mark.parametrize("hold", [at_the_door, at_the_record])
 async def test_a_job_that_ends_just_then_leaves_nothing(tmp_path: Path, hold: Callable[[Door, Beats], asyncio.Event]):
     long = Long()
     async with engine(tmp_path, kind(long.run)) as e:
         with watched(e) as (door, beats):
-            came = hold(door, beats)
-            job = await e.submit()
-            await within(came.wait())
+            job = await held_up(e, hold(door, beats))
             assert listening() == [f"hearing-{job}"]
             long.gate.set()
             assert await ended(e, job) == Status.COMPLETED

@@ -76,14 +76,7 @@ def test_who_is_one() -> None:
 async def test_it_waits_until_the_others_have_ended_and_nothing_is_claimed_beside_it(tmp_path: Path) -> None:
     crowd = Crowd()
     async with engine(tmp_path, kind(crowd.run), workers=0, job_max_concurrency=3) as e:
-        first = await e.put()
-        await e.start()
-        await e.upkeep()
-        await crowd.becomes(first)
-        suspect = await e.put()
-        await make_suspect(e, suspect)
-        await e.upkeep()
-        await e.job_where(suspect, lambda job: job.status == Status.ACTIVE)
+        first, suspect = await beside_another(e, crowd)
         later = await e.put()
         await e.upkeep()
         assert (await e.job(later)).status == Status.WAITING
@@ -135,6 +128,32 @@ async def test_one_that_is_stopped_while_it_waits_leaves_the_way_free() -> None:
     assert await within(solitude.alone(asyncio.Event()))
     solitude.free()
     assert changes == [True, False, True, False]
+
+
+async def test_one_that_has_left_and_goes_on_is_waited_for() -> None:
+    solitude, way = Solitude(lambda: None), asyncio.Event()
+    solitude.outlast(asyncio.create_task(_until(way)))
+    solitude.enter()
+    waiting = asyncio.create_task(solitude.alone(asyncio.Event()))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    assert solitude.wanted
+    way.set()
+    assert await within(waiting)
+
+
+async def test_beside_one_that_never_ends_nobody_is_alone_nor_in_the_way() -> None:
+    solitude, way = Solitude(lambda: None, patience=0.01), asyncio.Event()
+    solitude.outlast(asyncio.create_task(_until(way)))
+    solitude.enter()
+    assert not await within(solitude.alone(asyncio.Event()))
+    assert not solitude.wanted
+    way.set()
+
+
+async def _until(way: asyncio.Event) -> None:
+    await way.wait()
 
 
 async def test_one_that_waits_is_cancelled_at_once(tmp_path: Path) -> None:

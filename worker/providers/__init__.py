@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from snapasset.standing import Standing
 from worker.images.planning import Size, SizeRules, plan_size
 
 if TYPE_CHECKING:
@@ -58,12 +59,34 @@ class Charge:
     Attributes:
         request_id: the provider's own name for the call.
         micro_usd: the price in millionths of a US dollar, from the usage and a dated price table.
+        priced: the date of that table, YYYY-MM-DD.
+        quality: how finely the picture was really drawn.
         usage: the provider's counters, such as tokens by kind.
     """
 
     request_id: str | None = None
     micro_usd: int | None = None
+    priced: str | None = None
+    quality: str | None = None
     usage: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """An unfinished picture, to be shown while the finished one is being made, and a picture that can be decoded.
+
+    Attributes:
+        index: 0, 1, 2 … in the order in which they become finer.
+        data: the file as it came.
+        content_type: of `data`.
+        width: pixels; `height` likewise.
+    """
+
+    index: int
+    data: bytes
+    content_type: str
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +139,30 @@ class ImageProvider(ABC):
         return plan_size(targets, self.sizes)
 
     @abstractmethod
-    async def generate(self, request: ImageRequest, progress: Callable[[float], None]) -> GeneratedImage:
+    async def generate(
+        self,
+        request: ImageRequest,
+        progress: Callable[[float], None],
+        previews: Callable[[Preview], None] | None = None,
+    ) -> GeneratedImage:
         """Make one picture.
 
         `progress` is called on the event loop, with shares of the work from 0 to 1 that never fall, and not again once
         this has returned, raised or been cancelled. Cancelling is safe at any time; a paid call that is under way is
         then of unknown outcome.
 
-        Raises `ProviderError` or one of its kind; `AnswerLost` and no other when the call may have been charged without
-        an answer. `ContentPolicy`, `ProviderQuotaExceeded` and `InvalidPrompt` are final.
+        `previews` is given unfinished pictures, if the provider makes any; without it none is asked for. It is called
+        like `progress` and must not hold up the loop: whoever wants to store them does so beside the call. What it raises
+        is logged and changes nothing, for no preview is worth a paid picture.
+
+        Raises `ProviderError` or one of its kind; `AnswerLost` or one of its kind, and no other, when the call may have
+        been charged without an answer. `ContentPolicy`, `ProviderQuotaExceeded`, `ProviderRefused` and `InvalidPrompt`
+        are final.
         """
+
+    async def look(self) -> Standing:
+        """How whoever makes the pictures stands with us; see `snapasset.standing.Stands`."""
+        return Standing("ok")
 
     @abstractmethod
     async def close(self) -> None:

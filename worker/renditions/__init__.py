@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from snapasset.errors import ProcessorFailed, SnapAssetError
 from snapasset.job import new_id
 from snapasset.records.files import FileRow
+from snapasset.storage.kept import KeptStorage
 from worker.images.edition import Edition
 from worker.renditions.result import Details, FailedPicture, Problem, Rendered, RenderedPicture, StoredPicture
 
@@ -146,11 +147,17 @@ async def store(
     content_type: str,
     size: tuple[int, int],
     details: Details | None = None,
+    paid: bool = False,
 ) -> FileRow:
-    """Store a picture of a generation, and have it written down with the step that made it."""
+    """Store a picture of a generation, and have it written down with the step that made it.
+
+    One that was `paid` for is handed to the record, where a storage may be away: the commit that says so brings its bytes.
+    """
     file_id = new_id()
     key = key_of(generation_id, file_id, name, content_type)
-    await storage.put(key, data, content_type)
+    kept = paid and isinstance(storage, KeptStorage) and storage.keeps(len(data))
+    if not kept:
+        await storage.put(key, data, content_type)
     file = FileRow(
         id=file_id,
         role=role,
@@ -161,6 +168,7 @@ async def store(
         width=size[0],
         height=size[1],
         details=None if details is None else details.model_dump_json(),
+        data=data if kept else None,
     )
     step.keep(file)
     return file

@@ -18,7 +18,7 @@ from worker.images.pool import PixelPool
 from worker.images.provenance import SourceType
 from worker.images.render import Renderer
 from worker.processors.image_generation.request import GenerateImage, request_model
-from worker.providers import GeneratedImage, ImageProvider, ImageRequest
+from worker.providers import GeneratedImage, ImageProvider, ImageRequest, Preview
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,12 @@ class Painter(ImageProvider):
         self.requests: list[ImageRequest] = []
         self._mishaps = list(mishaps)
 
-    async def generate(self, request: ImageRequest, progress: Callable[[float], None]) -> GeneratedImage:
+    async def generate(
+        self,
+        request: ImageRequest,
+        progress: Callable[[float], None],
+        previews: Callable[[Preview], None] | None = None,
+    ) -> GeneratedImage:
         self.requests.append(request)
         self.bills += 1
         if self._mishaps:

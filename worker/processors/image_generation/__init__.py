@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from snapasset.errors import SnapAssetError
 from snapasset.job_type import Access, JobType
 from snapasset.storage import Storage
+from snapasset.storage.kept import KeptStorage
 from worker.images.render import Renderer
 from worker.processors.image_generation.request import GenerateImage, request_model
 from worker.processors.image_generation.result import Decoded, Generated, GeneratedPictures, Thumbnail
@@ -80,6 +81,8 @@ class _Generation:
 
     async def run(self) -> GeneratedPictures:
         context = self._context
+        if self._provider.paid and isinstance(self._storage, KeptStorage):
+            await self._storage.make_sure()
         made = await context.step(
             "generate", self._generate, output=Generated, span=_GENERATE, paid=self._provider.paid
         )
@@ -118,7 +121,13 @@ class _Generation:
     async def _generate(self, step: Step) -> Generated:
         args = self._context.args
         size = self._provider.plan_size(self._platforms)
-        request = ImageRequest(prompt=args.prompt, width=size.width, height=size.height, image_type=args.image_type)
+        request = ImageRequest(
+            prompt=args.prompt,
+            width=size.width,
+            height=size.height,
+            image_type=args.image_type,
+            owner=self._context.job.owner,
+        )
         made = await self._provider.generate(request, step.tick)
         file = await self._store(step, _MASTER, made.data, made.content_type, (made.width, made.height))
         origin = Origin(
@@ -141,4 +150,5 @@ class _Generation:
             data=data,
             content_type=content_type,
             size=size,
+            paid=role == _MASTER and self._provider.paid,
         )

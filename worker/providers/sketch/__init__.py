@@ -13,7 +13,7 @@ from worker.images import badge
 from worker.images.planning import SizeRules
 from worker.images.provenance import SourceType
 from worker.images.render import encode
-from worker.providers import GeneratedImage, ImageProvider, ImageRequest
+from worker.providers import GeneratedImage, ImageProvider, ImageRequest, Preview
 from worker.providers.sketch.painter import VERSION, Painting, paint
 
 if TYPE_CHECKING:
@@ -41,7 +41,12 @@ class SketchProvider(ImageProvider):
     def __init__(self, pool: PixelPool) -> None:
         self._pool = pool
 
-    async def generate(self, request: ImageRequest, progress: Callable[[float], None]) -> GeneratedImage:
+    async def generate(
+        self,
+        request: ImageRequest,
+        progress: Callable[[float], None],
+        previews: Callable[[Preview], None] | None = None,
+    ) -> GeneratedImage:
         """Paint it: about 0.2 s for a megapixel. When the caller is cancelled, the painter stops after its layer."""
         loop = asyncio.get_running_loop()
         stopped = threading.Event()

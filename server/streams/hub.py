@@ -1,0 +1,163 @@
+"""All streams of this process: what is watched, who reads, and how it all ends."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from math import ceil
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from server.streams.beat import Beat
+from server.streams.job_topic import JobTopic
+from server.streams.keeping import Keeper
+from server.streams.sweep import Sweep
+from server.streams.tail import Inbox, tail
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Coroutine
+
+    from server.file_urls import FileUrls
+    from server.streams.reader import Reader
+    from server.streams.topic import Topic
+    from snapasset.database import Database
+    from snapasset.event import News
+    from snapasset.metrics import Metrics
+    from snapasset.settings import Settings
+    from snapasset.switch import Switch
+
+TopicT = TypeVar("TopicT", bound="Topic[Any]")
+
+_STEP_SECONDS: Final = 0.05
+_AT_LEAST: Final = 50
+"""Streams that are ended in one step however few there are: a small server need not wait."""
+
+
+class Hub:
+    """Every stream goes through here. Nothing is to be opened; `drain` ends it all, then and for good."""
+
+    def __init__(
+        self, database: Database, switch: Switch, settings: Settings, urls: FileUrls, metrics: Metrics
+    ) -> None:
+        self.database = database
+        self.switch = switch
+        self.settings = settings
+        self.urls = urls
+        self.metrics = metrics
+        self.closed = False
+        self._jobs: dict[str, JobTopic] = {}
+        self._others: dict[str, Topic[Any]] = {}
+        self._tails = 0
+        self._owners: Counter[str] = Counter()
+        self._beat = Beat(settings)
+        self._sweep = Sweep(self._jobs, database, switch, settings)
+        self._keeper = Keeper()
+
+    @property
+    def readers(self) -> int:
+        """How many streams and tails are being read."""
+        return self._beat.count + self._tails
+
+    @property
+    def waiting(self) -> int:
+        """How many readers are behind, and pieces of news wait for tails."""
+        tails = sum(len(tap) for topic in self._jobs.values() for tap in topic.taps)
+        return tails + sum(topic.behind for topic in (*self._jobs.values(), *self._others.values()))
+
+    async def tail(self, job_id: str, after: int) -> AsyncGenerator[News]:
+        """News of a job from seq `after` + 1 on; ends after the first `final`, or when the hub closes.
+
+        Events come exactly once and in order. Of the ticks only the newest comes, and none that is older than an event
+        told before. While the record is away, live news goes on as long as none is missing. Whoever stops before the
+        end calls `aclose()`.
+        """
+        topic, inbox = self.job(job_id), Inbox()
+        topic.taps.add(inbox)
+        self._tails += 1
+        try:
+            async for news in tail(topic, after, inbox):
+                yield news
+        finally:
+            self._tails -= 1
+            topic.taps.discard(inbox)
+            topic.left()
+
+    # Topics
+
+    def job(self, job_id: str) -> JobTopic:
+        """The topic of a job; a new one that is not open yet when nobody watches it."""
+        topic = self._jobs.get(job_id)
+        if topic is None:
+            topic = self._jobs[job_id] = JobTopic(self, job_id)
+            self.keep_doing("sweep", self._sweep.run)
+        return topic
+
+    def forget_job(self, topic: JobTopic) -> None:
+        """The topic of a job has closed."""
+        if self._jobs.get(topic.job_id) is topic:
+            del self._jobs[topic.job_id]
+
+    def watch(self, key: str, make: Callable[[], TopicT]) -> TopicT:
+        """The topic of this name; a new one where there is none. All topics of such names are of one type."""
+        topic = self._others.get(key)
+        if topic is None:
+            topic = self._others[key] = make()
+        return cast("TopicT", topic)
+
+    def forget(self, key: str, topic: Topic[Any]) -> None:
+        """A topic of a name has closed."""
+        if self._others.get(key) is topic:
+            del self._others[key]
+
+    def keep_doing(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Have work done until it ends by itself, or the hub: once at a time, and begun anew should it fail."""
+        self._keeper.keep_doing(name, work)
+
+    def hold(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Begin a task of a topic's."""
+        return self._keeper.hold(work)
+
+    # Readers
+
+    def has_room(self, owner: str | None = None) -> bool:
+        """Whether another stream may begin: at all, or of something of this owner's."""
+        if owner is not None:
+            return self._owners[owner] < self.settings.streams_per_owner
+        return not self.closed and self._beat.count < self.settings.streams_max
+
+    def enter(self, reader: Reader) -> None:
+        """A stream begins."""
+        self._owners[reader.topic.owner] += 1
+        self._beat.add(reader)
+        self.keep_doing("beat", self._beat.run)
+
+    def leave(self, reader: Reader) -> None:
+        """A stream is over. Called once, by the reader itself."""
+        self._beat.remove(reader)
+        owner = reader.topic.owner
+        self._owners[owner] -= 1
+        if not self._owners[owner]:
+            del self._owners[owner]
+        reader.topic.remove(reader)
+
+    # The end
+
+    def close(self) -> None:
+        """Let no stream begin any more, and end the tails."""
+        self.closed = True
+        for topic in tuple(self._jobs.values()):
+            topic.wake_taps()
+
+    async def drain(self) -> None:
+        """End every stream in good order, spread over `stream_drain_seconds` when they are many. May be repeated."""
+        self.close()
+        readers = list(self._beat)
+        random.shuffle(readers)
+        steps = max(1, self.settings.stream_drain_seconds / _STEP_SECONDS)
+        at_once = max(_AT_LEAST, ceil(len(readers) / steps))
+        for start in range(0, len(readers), at_once):
+            if start:
+                await asyncio.sleep(_STEP_SECONDS)
+            for reader in readers[start : start + at_once]:
+                reader.finish()
+        await self._keeper.close()

@@ -1,0 +1,122 @@
+"""Bytes that were paid for, kept in the record from the commit of their step until a remote storage has them.
+
+By their keys in that storage. Few, and not for long: but for the time in which the storage is away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from snapasset.database import Read, Statement, Write
+from snapasset.records.placeholders import marks
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from snapasset.database import Steps
+
+
+class Blob(NamedTuple):
+    """A file's bytes."""
+
+    key: str
+    content_type: str
+    data: bytes
+
+
+class BlobFacts(NamedTuple):
+    """A file as it stands in the record: its size in bytes, its time in ms since the epoch."""
+
+    key: str
+    size: int
+    created_at: int
+
+
+def insert_blob(blob: Blob) -> Statement:
+    """The statement that keeps it; harmless when a commit whose answer was lost is sent again."""
+    return Statement(
+        "INSERT INTO blobs (key, content_type, size, created_at, due_at, data) "
+        "VALUES ($1, $2, $3, now_ms(), now_ms(), $4) ON CONFLICT (key) DO NOTHING",
+        (blob.key, blob.content_type, len(blob.data), blob.data),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GetBlob(Read[bytes | None]):
+    """The bytes of a file, None when the record does not keep them."""
+
+    key: str
+
+    def steps(self) -> Steps[bytes | None]:
+        rows = yield Statement("SELECT data FROM blobs WHERE key = $1", (self.key,))
+        return rows[0][0] if rows else None
+
+
+@dataclass(frozen=True, slots=True)
+class FindBlob(Read[BlobFacts | None]):
+    """What the record keeps under a key."""
+
+    key: str
+
+    def steps(self) -> Steps[BlobFacts | None]:
+        rows = yield Statement("SELECT key, size, created_at FROM blobs WHERE key = $1", (self.key,))
+        return BlobFacts._make(rows[0]) if rows else None
+
+
+@dataclass(frozen=True, slots=True)
+class BlobsAfter(Read[list[BlobFacts]]):
+    """What the record keeps under keys after `after`, in the order of keys, all of it."""
+
+    after: str
+
+    def steps(self) -> Steps[list[BlobFacts]]:
+        rows = yield Statement("SELECT key, size, created_at FROM blobs WHERE key > $1 ORDER BY key", (self.after,))
+        return [BlobFacts._make(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class BlobBytes(Read[int]):
+    """How many bytes the record keeps in all."""
+
+    def steps(self) -> Steps[int]:
+        ((size,),) = yield Statement("SELECT CAST(coalesce(sum(size), 0) AS bigint) FROM blobs")
+        return size
+
+
+@dataclass(frozen=True, slots=True)
+class BlobDue(Read[bool]):
+    """Whether something is to be brought to the storage now."""
+
+    def steps(self) -> Steps[bool]:
+        return bool((yield Statement("SELECT 1 FROM blobs WHERE due_at <= now_ms() LIMIT 1")))
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBlob(Write[Blob | None]):
+    """The next one to be brought to the storage, None when none is due; it is not due to anybody else for `lease_ms`."""
+
+    lease_ms: int
+
+    def steps(self) -> Steps[Blob | None]:
+        rows = yield Statement(
+            "UPDATE blobs SET due_at = now_ms() + $1 WHERE key = (SELECT key FROM blobs WHERE due_at <= now_ms() "
+            "ORDER BY due_at, key LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING key, content_type, data",
+            (self.lease_ms,),
+        )
+        return Blob._make(rows[0]) if rows else None
+
+
+@dataclass(frozen=True, slots=True)
+class DropBlobs(Write[frozenset[str]]):
+    """Keep these no longer; returns the keys of those that were there."""
+
+    keys: Collection[str]
+
+    def steps(self) -> Steps[frozenset[str]]:
+        if not self.keys:
+            return frozenset()
+        rows = yield Statement(
+            f"DELETE FROM blobs WHERE key IN ({marks(len(self.keys))}) RETURNING key", tuple(self.keys)
+        )
+        return frozenset(key for (key,) in rows)

@@ -1,0 +1,129 @@
+"""Pictures in Supabase Storage: the same run as with a folder, from words to pictures, and what a wrong key is told."""
+
+from __future__ import annotations
+
+import io
+import math
+import subprocess
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.fakes.supabase import ANON, KEY, Fault, running_supabase
+from tests.flows.person import Person
+from tests.flows.process import ROOT, command, environment, hosting
+from tests.flows.waiting import PATIENCE, awaited
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    import httpx
+
+    from tests.fakes.supabase import FakeSupabase
+    from tests.flows.process import Host
+
+pytestmark = pytest.mark.timeout(60)
+
+PROMPT = {"prompt": "a quiet sea at dawn", "platforms": ["linkedin-cover", "open-graph"]}
+
+
+@pytest.fixture
+def fake() -> Generator[FakeSupabase]:
+    with running_supabase() as fake:
+        yield fake
+
+
+@pytest.fixture
+def host(tmp_path: Path, fake: FakeSupabase) -> Generator[Host]:
+    with hosting(tmp_path, supabase_url=fake.url, supabase_service_key=KEY) as host:
+        yield host
+
+
+async def health(person: Person) -> Any:
+    return await person.get("/health")
+
+
+async def test_the_same_run_keeps_its_pictures_there(host: Host, fake: FakeSupabase, http: httpx.AsyncClient) -> None:
+    server = host.start()
+    assert server.announced["storage"] == "Supabase bucket snapasset"
+    alice = Person(http, server)
+    assert (await health(alice))["services"]["storage"] == {"status": "ok", "name": "Supabase bucket snapasset"}
+    job_id = await alice.submit("image-generation", PROMPT)
+    job = await alice.has(job_id, "completed")
+    stored = fake.buckets["snapasset"]
+    assert not stored.public
+    assert not (host.data_dir / "files").exists()
+
+    pictures = [job["result"]["master"], *job["result"]["images"]]
+    asked = len(fake.requests)
+    for picture in pictures:
+        assert picture["urlExpiresAt"]
+        shown = await http.get(f"{server.url}{picture['url']}")
+        assert (shown.status_code, len(shown.content)) == (200, picture["size"])
+        assert shown.content in {found.data for found in stored.objects.values()}
+        assert shown.headers["content-type"] == picture["contentType"]
+    assert len(fake.requests) > asked
+    asked = len(fake.requests)
+    again = await http.get(f"{server.url}{picture['url']}", headers={"if-none-match": shown.headers["etag"]})
+    head = await http.head(f"{server.url}{picture['url']}")
+    assert (again.status_code, head.status_code, len(fake.requests)) == (304, 200, asked)
+    zipped = await alice.ask("GET", f"/api/generations/{job['generationId']}/zip?master=true")
+    with zipfile.ZipFile(io.BytesIO(zipped.content)) as archive:
+        assert archive.testzip() is None
+        assert len(archive.namelist()) == len(pictures)
+
+    server.kill()
+    alice.server = host.start()
+    shown = await alice.ask("GET", f"/api/files/{picture['fileId']}")
+    assert shown.status_code == 200
+    for process in host.processes:
+        assert KEY not in str(process.log())
+
+
+async def test_an_outage_is_told_and_ends_by_itself(host: Host, fake: FakeSupabase, http: httpx.AsyncClient) -> None:
+    alice = Person(http, host.start())
+    job_id = await alice.submit("image-generation", PROMPT)
+    picture = (await alice.has(job_id, "completed"))["result"]["images"][0]
+
+    async def is_said(status: str) -> bool:
+        body = await health(alice)
+        storage = body["services"]["storage"]
+        assert body["status"] == ("ok" if storage["status"] == "ok" else "degraded")
+        return storage["status"] == status
+
+    fake.break_down(Fault("refused", times=math.inf, status=401, message="Invalid API key"))
+    await awaited(lambda: is_said("down"), "the storage is said to be down")
+    assert "SUPABASE_SERVICE_KEY" in (await health(alice))["services"]["storage"]["why"]
+    refused = await alice.ask("GET", picture["url"])
+    assert (refused.status_code, refused.json()["code"]) == (503, "storage_unavailable")
+    fake.heal()
+    await awaited(lambda: is_said("ok"), "the storage is said to be back")
+    assert (await alice.ask("GET", picture["url"])).status_code == 200
+
+
+@pytest.mark.parametrize("key", [ANON, "sb_secret_hunter2-hunter2-hunter2"])
+@pytest.mark.parametrize("module", ["server", "worker"])
+def test_a_wrong_key_ends_the_start_with_its_name(tmp_path: Path, fake: FakeSupabase, module: str, key: str) -> None:
+    settings = environment(data_dir=tmp_path / "data", supabase_url=fake.url, supabase_service_key=key)
+    done = subprocess.run(
+        command(module), cwd=ROOT, env=settings, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert "SUPABASE_SERVICE_KEY is refused" in done.stderr
+    assert key not in done.stderr + done.stdout
+
+
+async def test_a_bucket_of_another_record_is_refused(host: Host, fake: FakeSupabase, tmp_path: Path) -> None:
+    server = host.start()
+    server.terminate()
+    assert server.wait() == 0
+    bucket = fake.buckets["snapasset"].objects
+    bucket["generations/1/a.png"] = bucket[".snapasset-record"]
+    settings = environment(data_dir=tmp_path / "new", supabase_url=fake.url, supabase_service_key=KEY)
+    done = subprocess.run(
+        command(), cwd=ROOT, env=settings, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 2
+    assert "Supabase bucket snapasset" in done.stderr

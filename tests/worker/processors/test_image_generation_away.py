@@ -1,0 +1,162 @@
+"""A remote storage that is away, for a moment or for an hour: nothing is paid for twice. The bills are counted."""
+
+from __future__ import annotations
+
+import math
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from snapasset.event import ERROR
+from snapasset.job import Status
+from snapasset.records.blobs import BlobsAfter
+from snapasset.settings import Settings
+from snapasset.storage import Storage
+from snapasset.storage.kept import KeptStorage
+from snapasset.storage.supabase import SupabaseStorage
+from snapasset.storage.supabase.opening import Patience
+from tests.fakes.supabase import KEY, Fault, running_supabase
+from tests.worker.engine import OWNER, engine
+from tests.worker.processors.pictures import SMALL, Painter, Studio, wanted
+from worker.images.platforms import PLATFORMS
+from worker.processors.image_generation import image_generation
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+    from pathlib import Path
+
+    from tests.fakes.supabase import FakeSupabase
+    from tests.worker.engine import Engine
+
+KIND = "image-generation"
+IMAGE = image_generation(Settings(), PLATFORMS)
+A, B = SMALL[:2]
+AWAY = Fault("refused", times=math.inf, status=503)
+MASTER = "POST /object/pictures/.*-master"
+
+
+class Sketcher(Painter):
+    """The same for nothing."""
+
+    paid = False
+
+
+class Site(NamedTuple):
+    """An engine whose pictures go to the fake's bucket."""
+
+    engine: Engine
+    storage: KeptStorage
+    painter: Painter
+
+    async def waiting(self) -> list[str]:
+        """What the record keeps for the storage, by its names."""
+        kept = await self.engine.record.read(BlobsAfter(""))
+        return [facts.key.rpartition("-")[2] for facts in kept]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[FakeSupabase]:
+    with running_supabase() as fake:
+        yield fake
+
+
+@pytest.fixture
+def fake(server: FakeSupabase) -> Iterator[FakeSupabase]:
+    server.buckets.clear()
+    server.requests.clear()
+    yield server
+    server.heal()
+
+
+@asynccontextmanager
+async def opened(folder: Path, fake: FakeSupabase, painter: Painter, *, most: int = 2**30) -> AsyncGenerator[Site]:
+    patience = Patience(silence=5.0, pauses=())
+    remote = await SupabaseStorage.opened(fake.url, KEY, "pictures", patience)
+    async with Studio(folder, painter) as studio, engine(folder, IMAGE, tools=studio.tools, workers=0) as e:
+        storage = KeptStorage(remote, e.database, most=most)
+        e.tools[Storage] = storage
+        await e.start()
+        yield Site(e, storage, painter)
+    await remote.close()
+
+
+@pytest.fixture
+async def site(tmp_path: Path, fake: FakeSupabase) -> AsyncIterator[Site]:
+    async with opened(tmp_path, fake, Painter()) as site:
+        yield site
+
+
+async def test_a_paid_picture_goes_by_way_of_the_record(fake: FakeSupabase, site: Site) -> None:
+    job = await site.engine.submit(KIND, wanted(A))
+    last = await site.engine.final(job)
+    assert (last["status"], last["attempt"]) == (Status.COMPLETED, 1)
+    assert (await site.waiting(), fake.sent(MASTER)) == (["master.png"], 0)
+    while await site.storage.bring_one():
+        pass
+    assert await site.waiting() == []
+    stored = fake.buckets["pictures"].objects
+    assert {row.key for row in await site.engine.files(job)} == set(stored)
+    [master] = [stored[row.key] for row in await site.engine.files(job) if row.role == "master"]
+    assert (master.data, master.content_type) == (site.painter.data, "image/png")
+
+
+async def test_an_outage_that_outlasts_every_attempt_costs_one_bill(fake: FakeSupabase, site: Site) -> None:
+    e = site.engine
+    fake.break_down(AWAY)
+    job = await e.submit(KIND, wanted(A, B))
+    last = await e.final(job)
+    assert (last["status"], last["error"]["code"], last["attempt"]) == (Status.FAILED, "storage_unavailable", 3)
+    assert (await e.steps(job))["generate"].state == "done"
+    assert (site.painter.bills, await site.waiting()) == (1, ["master.png"])
+    fake.heal()
+    await e.client.retry(job, owner=OWNER)
+    again = await e.final(job, run=2)
+    assert (again["status"], [image["status"] for image in again["result"]["images"]]) == (
+        "completed",
+        ["completed"] * 2,
+    )
+    assert site.painter.bills == 1
+    assert await site.storage.bring_one()
+    assert {row.key for row in await e.files(job)} == set(fake.buckets["pictures"].objects)
+
+
+async def test_an_outage_that_ends_meanwhile_costs_an_attempt_and_no_bill(fake: FakeSupabase, site: Site) -> None:
+    e = site.engine
+    fake.break_down(AWAY)
+    job = await e.submit(KIND, wanted(A))
+    await e.event(job, type=ERROR)
+    fake.heal()
+    last = await e.final(job)
+    assert (last["status"], site.painter.bills) == (Status.COMPLETED, 1)
+    assert last["attempt"] == 2
+
+
+async def test_what_was_stored_and_answered_with_an_error_is_stored_again_and_not_paid_again(
+    fake: FakeSupabase, site: Site
+) -> None:
+    e = site.engine
+    fake.break_down(Fault("lost", f"POST /object/pictures/.*-{A}"), Fault("cut", f"POST /object/pictures/.*-{B}"))
+    job = await e.submit(KIND, wanted(A, B))
+    last = await e.final(job)
+    assert (last["status"], site.painter.bills) == (Status.COMPLETED, 1)
+    named = {row.key for row in await e.files(job) if row.role != "master"}
+    assert named < set(fake.buckets["pictures"].objects), "and what no row names is left to the clean-up"
+
+
+async def test_a_bill_that_could_not_be_kept_is_not_run_up(tmp_path: Path, fake: FakeSupabase) -> None:
+    async with opened(tmp_path, fake, Painter(), most=1) as site:
+        first = await site.engine.submit(KIND, wanted(A))
+        assert (await site.engine.final(first))["status"] == Status.COMPLETED
+        second = await site.engine.submit(KIND, wanted(A))
+        last = await site.engine.final(second)
+        assert (last["status"], last["error"]["code"]) == (Status.FAILED, "storage_unavailable")
+        assert site.painter.bills == 1
+        assert "generate" not in await site.engine.steps(second), "so it leaves no doubt either"
+
+
+async def test_what_cost_nothing_is_not_kept_in_the_record(tmp_path: Path, fake: FakeSupabase) -> None:
+    async with opened(tmp_path, fake, Sketcher()) as site:
+        job = await site.engine.submit(KIND, wanted(A))
+        assert (await site.engine.final(job))["status"] == Status.COMPLETED
+        assert (await site.waiting(), fake.sent(MASTER)) == ([], 1)
