@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.load import Connection, post
+from bench.peers import NotHere
 from bench.sse_baton import Baton
 from bench.sse_ours import KINDS
 from bench.sse_systems import Cores, Publishing, Served, System, program, started, wait_for
@@ -55,8 +56,11 @@ class Product(Served):
         self.baton.tell(self._numbers[topic])
 
     def submit(self, publishing: Publishing) -> None:
-        """Have the jobs made, in the manner of any client."""
-        asyncio.run(self._submit(publishing))
+        """Have the jobs made, in the manner of any client. Raises `NotHere`."""
+        try:
+            asyncio.run(self._submit(publishing))
+        except (OSError, EOFError) as error:
+            raise NotHere("the server ended instead of answering") from error
         self._numbers = {topic: number for number, topic in enumerate(self.topics)}
 
     def restart(self) -> None:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 QUIET: Final = {
     "asyncio": logging.WARNING,
     "httpx": logging.WARNING,  # tells every request, with its address
+    "httpx2": logging.WARNING,  # likewise
+    "httpcore2": logging.WARNING,
+    "openai": logging.WARNING,  # tells prompts
     "PIL": logging.WARNING,
     "saq": logging.ERROR,  # warns at every stop of an idle worker
     "sse_starlette": logging.WARNING,

@@ -16,7 +16,7 @@ import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from snapasset import logs, memory
+from snapasset import garbage, logs, memory
 from snapasset.errors import BadConfiguration, SnapAssetError
 from snapasset.settings import read_settings
 
@@ -78,7 +78,9 @@ def told_to_stop() -> asyncio.Event:
 async def opened(parts: AbstractAsyncContextManager[T], told: asyncio.Event) -> AsyncGenerator[T | None]:
     """Have `parts` open as long as the block runs; None when `told` comes before they are, and all is closed again."""
     async with AsyncExitStack() as stack:
-        yield await _unless(told, stack.enter_async_context(parts))
+        opened_parts = await _unless(told, stack.enter_async_context(parts))
+        garbage.search_seldom()
+        yield opened_parts
 
 
 async def _unless(told: asyncio.Event, opening: Awaitable[T]) -> T | None:

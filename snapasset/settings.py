@@ -153,10 +153,10 @@ class Settings(StreamSettings):
         description="Unfinished pictures shown while one is made; each costs about 100 tokens more.",
     )
     openai_seconds: float = Field(
-        default=420.0,
+        default=300.0,
         gt=0,
         le=86_400,
-        description="How long one picture may take; the slow models need up to five minutes.",
+        description="How long one picture may take; the slowest take nearly five minutes.",
     )
     openai_prices_file: Path | None = Field(
         default=None, description="JSON file of what tokens cost; unset: the built-in table, which has a date."
@@ -238,6 +238,13 @@ class Settings(StreamSettings):
         if url is not None and "@" in url:
             raise ValueError("must hold no name and no password")
         return url
+
+    @field_validator("openai_api_key")
+    @classmethod
+    def _without_line_break(cls, key: SecretStr | None) -> SecretStr | None:
+        """A key that was read from a file brings its line's end along; masking looks for what is sent."""
+        stripped = "" if key is None else key.get_secret_value().strip()
+        return SecretStr(stripped) if stripped else None
 
     @field_validator("openai_base_url")
     @classmethod

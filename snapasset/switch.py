@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from saq.queue.base import Queue
 
     from snapasset.feed import Feed
-    from snapasset.feed.redis import LookUp
+    from snapasset.feed.redis_looks import LookUp
     from snapasset.settings import Settings
 
 log = logging.getLogger(__name__)

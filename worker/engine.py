@@ -13,7 +13,7 @@ from snapasset.database.choose import choose_database
 from snapasset.metrics import Metrics
 from snapasset.reconciler import Reconciler
 from snapasset.records.blobs import BlobBytes
-from snapasset.records.events import EventsAfter
+from snapasset.records.events import MissingEvents
 from snapasset.storage import Storage
 from snapasset.storage.belonging import see_that_it_belongs
 from snapasset.storage.choose import choose_storage
@@ -31,11 +31,12 @@ from worker.storeroom import Storeroom
 from worker.uploads import Uploads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from snapasset.database import Database
     from snapasset.event import Event
     from snapasset.job_type import Catalogue
+    from snapasset.records.events import Missing
     from snapasset.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,6 @@ _RING_SECONDS: Final = 7 * 86_400
 """When SAQ gives up on a ring. Attempts have time-outs of their own, and the record tells which workers have died; whatever a
 ring leads to, a wait for the database among it, must not be broken off by it. It only clears away what a dead worker left."""
 
-_EVENTS_AT_ONCE: Final = 100
 _RESTART_SECONDS: Final = 1.0
 
 
@@ -125,8 +125,8 @@ async def _kept(storage: Storage, database: Database) -> KeptStorage | None:
 async def _open_switch(
     stack: AsyncExitStack, settings: Settings, catalogue: Catalogue, database: Database, *, serves: bool
 ) -> Switch:
-    async def look_up(job_id: str, after: int) -> list[Event]:
-        return await database.read(EventsAfter(job_id, after, _EVENTS_AT_ONCE))
+    async def look_up(missing: Sequence[Missing]) -> list[Event]:
+        return await database.read(MissingEvents(missing))
 
     switch = Switch(catalogue.queues, settings, ring_timeout=_RING_SECONDS, serves=serves)
     stack.push_async_callback(switch.close)

@@ -257,6 +257,7 @@ class Executor:
         if attempt.stuck is not None:
             self._stuck.add(attempt.stuck)
             attempt.stuck.add_done_callback(self._stuck.discard)
+            self._solitude.outlast(attempt.stuck)
         if not self._attempts:
             self._idle.set()
 

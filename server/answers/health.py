@@ -140,7 +140,7 @@ class ProcessDetails(Wire):
 
 
 class StreamDetails(Wire):
-    """How many streams are being read here, and how many pieces of news wait for slow readers."""
+    """How many streams are being read here, and how many readers are behind or pieces of news wait for them."""
 
     readers: Count
     waiting: Count

@@ -120,10 +120,10 @@ class Hub:
     # Readers
 
     def has_room(self, owner: str | None = None) -> bool:
-        """Whether another stream may begin: at all, or of something of this owner's."""
-        if owner is not None:
-            return self._owners[owner] < self.settings.streams_per_owner
-        return not self.closed and self._beat.count < self.settings.streams_max
+        """Whether another stream may begin: any, or one of something of this owner's."""
+        if self.closed or self._beat.count >= self.settings.streams_max:
+            return False
+        return owner is None or self._owners[owner] < self.settings.streams_per_owner
 
     def enter(self, reader: Reader) -> None:
         """A stream begins."""

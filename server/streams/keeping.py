@@ -21,7 +21,7 @@ class Keeper:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._endless: dict[str, asyncio.Task[None] | asyncio.TimerHandle] = {}
+        self._endless: dict[str, asyncio.Task[None]] = {}
         self._closed = False
 
     def hold(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -33,31 +33,23 @@ class Keeper:
 
     def keep_doing(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Have work done that goes on as long as it is needed, once at a time; begun anew should it fail."""
-        if self._closed or name in self._endless:
+        present = self._endless.get(name)
+        if self._closed or (present is not None and not present.done()):
             return
 
-        def ended(task: asyncio.Task[None]) -> None:
-            del self._endless[name]
-            if task.cancelled() or self._closed:
-                return
-            failure = task.exception()
-            if failure is not None:
-                log.error("a task of the streams has ended; it begins anew", exc_info=failure, extra={"task": name})
-                self._endless[name] = asyncio.get_running_loop().call_later(_AGAIN_SECONDS, again)
+        async def work_on() -> None:
+            while True:
+                try:
+                    return await work()
+                except Exception:
+                    log.exception("a task of the streams has failed; it begins anew", extra={"task": name})
+                    await asyncio.sleep(_AGAIN_SECONDS)
 
-        def again() -> None:
-            del self._endless[name]
-            self.keep_doing(name, work)
-
-        task = asyncio.create_task(work())
-        self._endless[name] = task
-        task.add_done_callback(ended)
+        self._endless[name] = asyncio.create_task(work_on())
 
     async def close(self) -> None:
         """End what is endless; the rest ends by itself."""
         self._closed = True
-        for handle in self._endless.values():
-            handle.cancel()
-        await asyncio.gather(
-            *(task for task in self._endless.values() if isinstance(task, asyncio.Task)), return_exceptions=True
-        )
+        for task in self._endless.values():
+            task.cancel()
+        await asyncio.gather(*self._endless.values(), return_exceptions=True)

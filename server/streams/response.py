@@ -110,5 +110,5 @@ class Stream(EventSourceResponse):
 
 async def _no_frames() -> AsyncGenerator[bytes]:
     """Never asked for: frames come from the topic."""
-    return
-    yield b""
+    for _ in ():
+        yield b""

@@ -151,7 +151,8 @@ class Topic(ABC, Generic[CursorT]):
             self._fall_behind(reader, after)
             return
         reader.wire.write(chunk(first + joined(frames, reader.named)))
-        self.hub.metrics.delivered(len(frames))
+        if frames:
+            self.hub.metrics.delivered(len(frames))
         self._live[reader.named].add(reader)
         if self.closed:
             reader.finish()
@@ -225,16 +226,16 @@ class Topic(ABC, Generic[CursorT]):
                 if frame.ends:
                     reader.finish()
                     return
+        reader.abort()  # nobody is there any more
 
     async def _has_room(self, reader: Reader) -> bool:
-        """Wait until a reader can be written to; cut it when that takes too long. False: it is no more."""
+        """Wait until a reader can be written to. False: that takes too long, or it is no more."""
         if reader.wire.full:
             try:
                 async with asyncio.timeout(self.hub.settings.stream_frozen_seconds):
                     await reader.wire.drained()
             except TimeoutError:
                 self.hub.metrics.froze()
-                reader.abort()
                 return False
         return not (reader.done or reader.wire.closing)
 

@@ -47,7 +47,9 @@ class Connection:
         self.raw = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000)
         self.raw.create_function("now_ms", 0, lambda: self._now)
         self.raw.create_function("restart_positions", 0, lambda: None)  # SQLite goes on from the highest by itself
-        self.raw.create_function("settled_below", 0, lambda: 1, deterministic=True)  # a writer is alone: all of them are
+        self.raw.create_function(
+            "settled_below", 0, lambda: 1, deterministic=True
+        )  # a writer is alone: all of them are
         self._cursor = self.raw.cursor()
         try:
             self._use_wal()

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from snapasset.event import Event, Tick
+from snapasset.records.events import Missing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from snapasset.event import News
     from snapasset.feed import Receiver
@@ -20,17 +21,18 @@ if TYPE_CHECKING:
 class Watch:
     """One watched job."""
 
-    __slots__ = ("_ahead", "_high", "_lost", "_low", "_tick", "_told", "looking", "receivers")
+    __slots__ = ("_ahead", "_high", "_look", "_lost", "_low", "_tick", "_told", "looking", "receivers")
 
     def __init__(self) -> None:
         self.receivers: list[Receiver] = []
         self.looking = False
-        """Whether somebody is reading the record for it right now."""
+        """Whether its turn to have the record read has come, or will."""
         self._told: int | None = None  # all up to here was told, or was there before anybody came to watch
         self._ahead: set[int] = set()  # told beyond it, after a hole
         self._low = self._high = 0  # what others say there is; 0 and 0: nothing
         self._lost = False  # whether something may have been said that could not be heard
         self._tick: Tick | None = None
+        self._look: Look | None = None  # what is being looked for
 
     @property
     def behind(self) -> bool:
@@ -55,13 +57,22 @@ class Watch:
         """Somebody may have said something that could not be heard."""
         self._lost = True
 
-    def look(self) -> Look:
-        """What to look for; from now on that counts as done, and what is heard is new."""
-        after = self._told if self._told is not None else 0 if self._lost else self._low - 1
-        wanted = Look(after, None if self._lost else self._high)
-        self._low = self._high = 0
-        self._lost = False
-        return wanted
+    def missing(self, job_id: str, limit: int) -> Missing | None:
+        """What to look for now, at most `limit` events, and what is heard from now on is new; None: nothing any more."""
+        if self._look is None:
+            if not self.behind:
+                return None
+            after = self._told if self._told is not None else 0 if self._lost else self._low - 1
+            self._look = Look(after, None if self._lost else self._high)
+            self._low = self._high = 0
+            self._lost = False
+        return self._look.missing(job_id, limit)
+
+    def found(self, page: Sequence[Event]) -> None:
+        """What was there of what was `missing`."""
+        self.tell_stored(page)
+        if self._look is not None and not self._look.goes_on(page):
+            self._look = None
 
     def tell(self, news: News) -> None:
         """Tell all watchers; they may leave while they are told."""
@@ -98,7 +109,7 @@ class Watch:
 
 
 class Look:
-    """One look into the record, page by page."""
+    """One way through the record, page by page."""
 
     __slots__ = ("_up_to", "after")
 
@@ -107,7 +118,12 @@ class Look:
         self.after = after
         self._up_to = up_to
 
-    def goes_on(self, page: list[Event]) -> bool:
+    def missing(self, job_id: str, limit: int) -> Missing:
+        """The next page: a job's seqs have no holes, so this many events are in it, if the record has them."""
+        most = self.after + limit
+        return Missing(job_id, self.after, most if self._up_to is None else min(most, self._up_to))
+
+    def goes_on(self, page: Sequence[Event]) -> bool:
         """Whether there may be another page after this one."""
         if not page:
             return False

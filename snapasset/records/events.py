@@ -87,6 +87,14 @@ def _missing(places: int) -> str:
 # --- all jobs of an owner
 
 
+# The first two conditions are the index's. A plain `owner = $1` beside them would mislead both planners: the one would put
+# the owner into the first condition, the other think that hardly any row meets all three, and sort what it finds.
+_THEIRS: Final = (
+    "SELECT horizon, pos, job_id, seq, type, body, at, owner FROM job_events "
+    "WHERE substr(owner, 9, 12) = substr($1, 9, 12) AND owner IS NOT NULL AND coalesce(owner = $1, false)"
+)
+
+
 class Cursor(NamedTuple):
     """A place in the order of an owner's events. As a text it is opaque: ids of frames are made of it.
 
@@ -146,11 +154,10 @@ class OwnerEventsAfter(Read[list[OwnedEvent]]):
     limit: int = 500
 
     def steps(self) -> Steps[list[OwnedEvent]]:
-        # The first condition is the index's; sessions may share those characters.
+        # In two halves: SQLite does not go by an index to a pair of which one is the row's own number.
         rows = yield Statement(
-            "SELECT horizon, pos, job_id, seq, type, body, at, owner FROM job_events "
-            "WHERE substr(owner, 9, 12) = substr($1, 9, 12) AND owner = $1 AND (horizon, pos) > ($2, $3) "
-            "AND horizon < settled_below() ORDER BY horizon, pos LIMIT $4",
+            f"{_THEIRS} AND horizon = $2 AND pos > $3 "
+            f"UNION ALL {_THEIRS} AND horizon > $2 AND horizon < settled_below() ORDER BY horizon, pos LIMIT $4",
             (self.owner, self.cursor.horizon, self.cursor.pos, self.limit),
         )
         return [self._owned(row) for row in rows]

@@ -15,11 +15,12 @@ from snapasset.feed.redis import RedisFeed
 from tests.contracts.conftest import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from snapasset.event import News
     from snapasset.feed import Feed
+    from snapasset.records.events import Missing
 
 
 @asynccontextmanager
@@ -31,7 +32,7 @@ async def _memory_feed(_request: pytest.FixtureRequest) -> AsyncGenerator[Feed]:
 
 @asynccontextmanager
 async def _redis_feed(request: pytest.FixtureRequest) -> AsyncGenerator[Feed]:
-    async def nothing_stored(_job_id: str, _after: int) -> list[Event]:
+    async def nothing_stored(_missing: Sequence[Missing]) -> list[Event]:
         return []
 
     feed = RedisFeed(request.getfixturevalue("redis_server").address, uuid4().hex, nothing_stored)

@@ -13,7 +13,7 @@ from snapasset.job import Job
 from snapasset.records.claims import Beat, Claim, GiveBack
 from snapasset.records.dependencies import BlockedAstray, MendBlocked, ReadyDependants
 from snapasset.records.endings import Cancel, Complete, Fail
-from snapasset.records.events import EventsAfter
+from snapasset.records.events import Cursor, CursorNow, EventsAfter, Missing, MissingEvents, OwnerEventsAfter
 from snapasset.records.files import GetFile
 from snapasset.records.generations import Condemn, FindGenerations, Forget, GetGeneration
 from snapasset.records.jobs import CountByQueue, FindJobs, GetJob, QueueDepths, ReadyKinds
@@ -146,6 +146,15 @@ INDEXED: dict[str, tuple[Read[Any] | Write[Any], tuple[str, ...]]] = {
         ("jobs_of_owner (owner=? AND created_at>? AND created_at<?)",),
     ),
     "events": (EventsAfter("x", 5), ("(job_id=? AND seq>?)",)),
+    "missing events": (
+        MissingEvents((Missing("x", 5, 9), Missing("y", 0, 1))),
+        ("job_events USING INDEX sqlite_autoindex_job_events_1 (job_id=? AND seq>? AND seq<?)",),
+    ),
+    "an owner's events": (
+        OwnerEventsAfter(OWNER, Cursor("", 0, 5)),
+        tuple(f"job_events_of_owner (<expr>=? AND {it})" for it in ("horizon=? AND pos>?", "horizon>? AND horizon<?")),
+    ),
+    "now": (CursorNow(), ("SEARCH job_events",)),
     "done steps": (DoneSteps("x"), ("job_steps USING PRIMARY KEY (job_id=?)",)),
     "next expiry": (NextExpiry(), ("jobs_expiring",)),
     "expire": (Expire(), ("jobs_expiring (expires_at>? AND expires_at<?)",)),
@@ -166,6 +175,8 @@ INDEXED: dict[str, tuple[Read[Any] | Write[Any], tuple[str, ...]]] = {
 }
 
 SORTED = (
+    "missing events",
+    "now",
     "counts",
     "depths",
     "depths, ages of some kinds",
@@ -177,7 +188,7 @@ SORTED = (
     "condemn",
     "standing",
 )
-"""They group or sort what they found by their index: queues, kinds of one, processes, schedules of one moment, one owner's jobs, its files, the kinds of those ahead of a job."""
+"""They group or sort what they found by their index: queues, kinds of one, processes, schedules of one moment, one owner's jobs, its files, the kinds of those ahead of a job, events of a few jobs."""
 
 BY_ID: dict[str, Read[Any] | Write[Any]] = {
     "get": GetJob("waiting-0"),

@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from tests.faults.patience import ENDS, within
+from tests.faults.patience import HEALS, within
 from tests.faults.reading import Reading
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ class Crowd:
                     for follower in self.followers:
                         reading.create_task(follower.follow(servers))
                     yield reading
-                    await within(ENDS, self.ended, "every reader has seen all there is")
+                    await self._ended()
             finally:
                 cutting.cancel()
 
@@ -252,17 +252,27 @@ class Crowd:
         """Whether every reader has been told something."""
         return all(follower.joined for follower in self.followers)
 
-    async def ended(self) -> bool:
-        """Whether every reader was told that there is no more, or sent away."""
-        return all(follower.ended for follower in self.followers)
-
     def complaints(self, events: dict[str, list[dict[str, Any]]]) -> list[str]:
         """What was wrong, by what they saw and by the record's `events` of each job, in order."""
-        found = [f"{self.tally[what]} {what}" for what in ("missing", "doubled") if self.tally[what]]
-        found += [complaint for follower in self.followers for complaint in follower.complaints]
+        found = self._complaints()
         for watched in {follower.watched for follower in self.followers}:
             found += (f"{watched.job_id}: {words}" for words in _differences(watched, events[watched.job_id]))
         return found
+
+    def _complaints(self) -> list[str]:
+        found = [f"{self.tally[what]} {what}" for what in ("missing", "doubled") if self.tally[what]]
+        return [*found, *(complaint for follower in self.followers for complaint in follower.complaints)]
+
+    async def _ended(self) -> None:
+        """Wait until every reader was told that there is no more, or sent away."""
+
+        async def look() -> bool:
+            return all(follower.ended for follower in self.followers)
+
+        try:
+            await within(2 * HEALS, look, "every reader has seen all there is")
+        except AssertionError as late:
+            raise AssertionError("\n".join([str(late), *self._complaints()])) from None
 
     async def _cut_on(self) -> None:
         """Cut them at an even pace: who cannot keep up is not spared."""

@@ -119,7 +119,7 @@ async def test_a_connection_that_is_dead_is_noticed_and_replaced(
 ) -> None:
     there = await system.process()
     async with proxied(server.port) as proxy:
-        here = RedisFeed(RedisAddress("127.0.0.1", proxy.port), system.id, system.record.events_after)
+        here = RedisFeed(RedisAddress("127.0.0.1", proxy.port), system.id, system.record.look_up)
         await here.open()
         receiver = Receiver()
         await here.subscribe("a", receiver)
@@ -140,7 +140,7 @@ async def test_whoever_subscribes_just_as_the_connection_is_lost_is_not_cancelle
     system: System, server: RedisServer
 ) -> None:
     async with proxied(server.port) as proxy:
-        here = RedisFeed(RedisAddress("127.0.0.1", proxy.port), system.id, system.record.events_after)
+        here = RedisFeed(RedisAddress("127.0.0.1", proxy.port), system.id, system.record.look_up)
         await here.open()
         first, receiver = Receiver(), Receiver()
 
@@ -181,7 +181,7 @@ async def test_what_only_the_speaker_could_not_send_is_sent_when_it_can(system: 
     here, receiver = await system.process(), Receiver()
     await here.subscribe("a", receiver)
     async with proxied(server.port) as proxy:
-        there = RedisFeed(RedisAddress("127.0.0.1", proxy.port), system.id, system.record.events_after)
+        there = RedisFeed(RedisAddress("127.0.0.1", proxy.port), system.id, system.record.look_up)
         await there.open()
         system.record.commit(there, event("a", 1))
         await heard(receiver, 1)

@@ -54,6 +54,7 @@ async def test_a_picture_by_a_model_is_paid_for_once_and_kept_as_it_came(host: H
         assert len(file_of(size)) == result["master"]["size"]
         assert fake.bills == 1
         assert KEY not in str(server.log())
+        assert "HTTP Request" not in str(server.log())
     assert_sound(server.data_dir)
 
 

@@ -9,12 +9,18 @@ import httpx
 import pytest
 
 from server.file_urls import FileUrls
+from snapasset.errors import StorageUnavailable
 from snapasset.job import new_id
 from snapasset.records.files import FileRow
 from snapasset.records.steps import FinishStep
+from snapasset.storage.kept import KeptStorage
+from snapasset.storage.local import LocalStorage
 from tests.server.service import ALICE, addressed, served
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
     from tests.server.service import Service
 
 BYTES = bytes(range(256)) * 1_000
@@ -97,6 +103,43 @@ async def test_an_empty_file_is_a_file(service: Service) -> None:
     file_id = await stored(service, data=b"")
     answer = await service.http.get(f"/api/files/{file_id}", headers=ALICE)
     assert answer.status_code in (200, 410)
+
+
+async def test_a_file_that_the_record_keeps_for_its_storage_is_served_like_any_other(service: Service) -> None:
+    database, storage = service.state["database"], service.state["storage"]
+    service.state["storage"] = KeptStorage(storage, database)
+    job_id = await service.submit()
+    job = await service.claim()
+    await service.step(job)
+    key = f"generations/{job.generation_id}/a.jpg"
+    file = FileRow(new_id(), "master", "master", key, "image/jpeg", len(BYTES), 1, 1, data=BYTES)
+    await database.write(FinishStep(job.id, job.fence, "generate", "{}", 30, (file,), "{}"))
+    await service.complete(job, {"master": {"fileId": file.id}})
+    assert await storage.find(key) is None
+    told = (await service.job(job_id))["result"]["master"]
+    answer = await service.http.get(told["url"])
+    assert (answer.status_code, answer.content) == (200, BYTES)
+    assert told["urlExpiresAt"]
+    zipped = await service.http.get(f"/api/generations/{job.generation_id}/zip?master=true", headers=ALICE)
+    assert BYTES in zipped.content
+
+
+class Cut(LocalStorage):
+    """A storage that goes away in the middle of a file."""
+
+    async def stream(self, key: str, chunk_size: int = 65536) -> AsyncIterator[bytes]:
+        yield (await self.get(key))[:chunk_size]
+        raise StorageUnavailable
+
+
+async def test_a_file_that_breaks_off_is_not_taken_for_whole(service: Service, tmp_path: Path) -> None:
+    service.state["storage"] = storage = Cut(tmp_path / "cut")
+    file_id = await stored(service)
+    async with served(service) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await http.get(f"/api/files/{file_id}", headers=ALICE)
+        assert (await http.get("/health/live")).status_code == 200
+    await storage.close()
 
 
 @pytest.mark.parametrize("file_id", ["x", "..%2f..%2fsnapasset.db", "%00", "a" * 3_000, "%27--"])

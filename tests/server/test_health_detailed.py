@@ -27,8 +27,11 @@ KEPT_BACK = (
     # secrets, and what leads to them
     "admin_token", "metrics_token", "signing_secret", "database_url",
     "redis_url", "redis_host", "redis_port", "redis_username", "redis_password", "redis_db", "redis_tls", "redis_ca_file",
+    "openai_api_key", "openai_base_url",
+    # the model is told with the provider
+    "openai_image_model",
     # where things are in the network and on the disk
-    "host", "port", "worker_host", "worker_port", "data_dir", "platforms_file",
+    "openai_prices_file", "host", "port", "worker_host", "worker_port", "data_dir", "platforms_file",
     # what a log line looks like shows in the log
     "log_format",
     # what a caller may ask: refusals and the documents say it

@@ -30,11 +30,15 @@ class Asked(Breakable):
     def __init__(self, real: Any) -> None:
         super().__init__(real)
         self.questions: list[Read[Any]] = []
+        self.answers_late = False
 
     async def read(self, question: Read[T]) -> T:
         if type(question) in (GetWatched, EventsAfter):
             self.questions.append(question)
-        return await super().read(question)
+        answer = await super().read(question)
+        while self.answers_late:  # noqa: ASYNC110  a flag reads better in tests than an event
+            await asyncio.sleep(0.002)
+        return answer
 
 
 @asynccontextmanager
@@ -131,6 +135,31 @@ async def test_an_id_that_this_process_has_not_heard_of_is_looked_up(tmp_path: P
             async with following(port, job_id, last_event_id="5") as third:
                 assert third.status == 204
             assert [frame.id for frame in await first.rest()] == ["5"]
+
+
+async def test_an_id_is_not_held_against_a_look_that_is_older(tmp_path: Path) -> None:
+    async with asked(tmp_path) as (service, port, database):
+        job_id = await service.submit()
+
+        async def joined(last_event_id: str | None) -> dict[str, Any]:
+            async with following(port, job_id, last_event_id=last_event_id) as stream:
+                return (await stream.next()).data
+
+        async with following(port, job_id) as first:
+            await first.next()
+            database.real._listeners.clear()  # pyright: ignore[reportPrivateUsage]
+            service.state["hub"].job(job_id)._fresh_until = 0.0  # pyright: ignore[reportPrivateUsage]
+            database.answers_late = True
+            before = len(database.questions)
+            fresh = asyncio.create_task(joined(None))
+            await wait_until(lambda: len(database.questions) > before)
+            await database.real.read(GetWatched(job_id))  # in its turn: the one before has its answer now
+            await service.claim()
+            resuming = asyncio.create_task(joined("2"))
+            await asyncio.sleep(0.05)
+            database.answers_late = False
+            assert (await fresh)["seq"] == 1
+            assert (await resuming)["resumedAfter"] == 2
 
 
 async def test_a_watched_job_is_as_closed_to_strangers_as_any(tmp_path: Path) -> None:

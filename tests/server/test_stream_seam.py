@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from server.streams.topic import PAGE
 from snapasset.event import Event, tell, tick
 from snapasset.records.steps import StartStep
 from tests.server.breakable import Breakable
@@ -106,6 +107,28 @@ async def test_whatever_happens_each_reader_gets_each_event_once(tmp_path: Path,
             assert wire.messages[-1].type == "final"
         topic.unpin()
         assert (hub.readers, hub.waiting) == (0, 0)
+
+
+async def test_a_hole_of_many_events_is_filled_from_the_record(service: Service) -> None:
+    hub, topic, job = await watched(service)
+    wire, _ = joins(hub, topic, 2)
+    service.state["database"]._listeners.clear()  # pyright: ignore[reportPrivateUsage]
+    await move(service, job, 2 * PAGE + 10)
+    topic.fill()
+    await wait_until(lambda: wire.seqs == list(range(3, 2 * PAGE + 13)))
+    assert hub.waiting == 0
+
+
+async def test_while_there_is_a_hole_only_the_record_is_believed(service: Service) -> None:
+    hub, topic, job = await watched(service)
+    wire, _ = joins(hub, topic, 2)
+    service.state["database"]._listeners.clear()  # pyright: ignore[reportPrivateUsage]
+    await move(service, job, 3)
+    topic.hear(news_of(job, 5))
+    topic.hear(tick(job, "generate", 99))
+    topic.hear(news_of(job, 3)._replace(body='{"type":"update","seq":3,"late":true}'))
+    await wait_until(lambda: wire.seqs == [3, 4, 5])
+    assert not [message for message in wire.messages if "late" in message.body or "tick" in message.body]
 
 
 async def test_events_of_one_turn_go_out_in_one_write(service: Service) -> None:

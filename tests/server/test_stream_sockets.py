@@ -181,6 +181,17 @@ async def test_an_older_client_is_served_as_well(service: Service) -> None:
         writer.close()
 
 
+async def test_a_client_that_wants_nothing_else_is_left_at_the_end(service: Service) -> None:
+    job_id = await service.submit()
+    await service.run(job_id)
+    async with served(service) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET /api/jobs/{job_id}/events HTTP/1.1\r\n{HEAD}connection: close\r\n\r\n".encode())
+        async with asyncio.timeout(3):  # less than a connection is kept for
+            assert (await reader.read()).endswith(b"0\r\n\r\n")
+        writer.close()
+
+
 async def test_a_client_that_asks_to_go_on_first_is_told_to(service: Service) -> None:
     job_id = await service.submit()
     async with (

@@ -52,6 +52,8 @@ FREE_TEXT = {
 } | {
     # Looked at where Redis is looked for: a wrong one leads to the fallback and not to an exit.
     "redis_url", "redis_host", "redis_username", "redis_password",
+    # Only the provider knows which keys and models there are: a wrong one is told by the banner and /health.
+    "openai_api_key", "openai_image_model",
 }  # fmt: skip
 
 
@@ -107,6 +109,13 @@ def test_every_bad_one_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None
         ("DRAIN_SECONDS", "inf"),
         ("DRAIN_SECONDS", "86401"),
         ("FALLBACK_WORKER", "perhaps"),
+        ("OPENAI_BASE_URL", "api.openai.example/v1"),
+        ("OPENAI_BACKEND", "another"),
+        ("OPENAI_SECONDS", "0"),
+        ("OPENAI_SECONDS", "inf"),
+        ("IMAGE_PREVIEWS", "4"),
+        ("IMAGE_PREVIEWS", "-1"),
+        ("IMAGE_QUALITY", "best"),
     ],
 )
 def test_what_would_do_harm_is_out_of_bounds(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

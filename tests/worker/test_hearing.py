@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from snapasset.database import Read, Write
     from snapasset.event import News
-    from snapasset.feed import Receiver
+    from snapasset.feed import OwnerReceiver, Receiver
     from worker.context import JobContext
 
 
@@ -56,6 +56,12 @@ class Door(Feed):
         self._feed.unsubscribe(job_id, receiver)
         if job_id in self.here:
             self.here.remove(job_id)
+
+    async def subscribe_owner(self, owner: str, receiver: OwnerReceiver) -> None:
+        await self._feed.subscribe_owner(owner, receiver)
+
+    def unsubscribe_owner(self, owner: str, receiver: OwnerReceiver) -> None:
+        self._feed.unsubscribe_owner(owner, receiver)
 
     async def close(self) -> None:
         await self._feed.close()

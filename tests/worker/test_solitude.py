@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import pytest
 from snapasset.errors import WorkerLost, wire_error
 from snapasset.job import Job, Status
 from tests.contracts.record_backends import Do
-from tests.worker.engine import OWNER, engine, kind, within
+from tests.worker.engine import OWNER, engine, kind, opened_at_last, wait_until, within
 from worker.processors.trial import Nothing
 from worker.solitude import Solitude, is_suspect
 
@@ -154,6 +155,36 @@ async def test_beside_one_that_never_ends_nobody_is_alone_nor_in_the_way() -> No
 
 async def _until(way: asyncio.Event) -> None:
     await way.wait()
+
+
+async def test_a_processor_that_ignores_its_end_counts_as_there(tmp_path: Path) -> None:
+    crowd, way = Crowd(), asyncio.Event()
+
+    async def ignore(_context: JobContext[Nothing]) -> Nothing:
+        while not way.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await way.wait()
+        return Nothing()
+
+    stubborn = kind(ignore, "stubborn", attempts=1, timeout=0.05)
+    async with engine(tmp_path, kind(crowd.run), stubborn, workers=0) as e:
+        with opened_at_last(way):
+            stuck = await e.put("stubborn", attempts=1)
+            runner = await e.start()
+            await e.upkeep()
+            assert (await e.final(stuck))["status"] == "failed"
+            await wait_until(lambda: runner.stuck == 1)
+            suspect = await e.put()
+            await make_suspect(e, suspect)
+            await e.upkeep()
+            await e.job_where(suspect, lambda job: job.status == Status.ACTIVE)
+            for _ in range(50):
+                await asyncio.sleep(0)
+            assert crowd.inside == set()
+            way.set()
+            await crowd.becomes(suspect)
+            crowd.let_out(suspect)
+            assert (await e.final(suspect))["status"] == "completed"
 
 
 async def test_one_that_waits_is_cancelled_at_once(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ class SupabaseStorage(Storage):
                 raise
 
     async def close(self) -> None:
-        await self.project.http.aclose()
+        await self.project.close()
 
     # --- whose it is
 
@@ -181,7 +181,7 @@ class SupabaseStorage(Storage):
 
     async def _begin(self, key: str) -> httpx.Response:
         """The answer whose body is the file; the SDK would read all of it first."""
-        http, at, headers = self.project.http, self.project.at, self.project.headers
+        http, at, headers = self.project.readers, self.project.at, self.project.headers
         request = http.build_request(
             "GET", f"{at}object/{self._bucket}/{key}", headers={**headers, "accept-encoding": "identity"}
         )

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import httpx
 from storage3.exceptions import StorageApiError
-from supabase import AsyncClientOptions, AsyncSupabaseException, acreate_client
+from supabase import AsyncClient, AsyncClientOptions, AsyncSupabaseException, acreate_client
 
 from snapasset.errors import BadConfiguration, StorageUnavailable
 from snapasset.storage.supabase.failures import FAMILIES, BucketMissing, KeyRefused, Passing, why
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable
 
     from storage3 import AsyncStorageClient
@@ -30,6 +31,8 @@ _OPENING_SECONDS: Final = 4.0
 """A start that fails says so within five seconds."""
 
 _CONNECTIONS: Final = 32
+_READERS: Final = 256
+"""Connections of their own, for whoever reads slowly keeps one; none of them keeps a picture from being stored."""
 
 _KEY: Final = re.compile(r"[A-Za-z0-9._~+/=-]{20,8192}")
 """Of which a bearer token is made (RFC 6750, 2.1): a line end or a quotation mark got in with the copying."""
@@ -61,12 +64,20 @@ class Patience(NamedTuple):
 
 
 class Project(NamedTuple):
-    """A project that was found. `at` is the address of its storage, ending in a slash; `headers` open it."""
+    """A project that was found.
+
+    `at` is the address of its storage, ending in a slash; `headers` open it. `readers` is for those who may take their time.
+    """
 
     storage: AsyncStorageClient
     http: httpx.AsyncClient
+    readers: httpx.AsyncClient
     at: str
     headers: dict[str, str]
+
+    async def close(self) -> None:
+        await self.http.aclose()
+        await self.readers.aclose()
 
 
 async def open_project(url: str, key: str, bucket: str, patience: Patience) -> Project:
@@ -77,30 +88,37 @@ async def open_project(url: str, key: str, bucket: str, patience: Patience) -> P
         raise BadConfiguration(
             "SUPABASE_SERVICE_KEY is a publishable key; what is needed is a secret one (sb_secret_…)."
         )
-    http = httpx.AsyncClient(
-        timeout=httpx.Timeout(patience.silence, connect=patience.connect, pool=patience.turn),
-        limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
-    )
+    context = httpx.create_ssl_context()
+    http, readers = _client(patience, context, _CONNECTIONS), _client(patience, context, _READERS)
     try:
         async with asyncio.timeout(_OPENING_SECONDS):
-            project = await _project(url, key, http)
-            await _have_bucket(project.storage, bucket)
-            return project
+            client = await _sdk(url, key, http)
+            await _have_bucket(client.storage, bucket)
     except BaseException as error:
         await http.aclose()
+        await readers.aclose()
         if isinstance(error, TimeoutError):
             raise StorageUnavailable("The file storage did not answer in time (SUPABASE_URL).") from error
         raise
+    opening = {"apikey": key, "authorization": f"Bearer {key}"}
+    return Project(client.storage, http, readers, f"{url.rstrip('/')}/storage/v1/", opening)
 
 
-async def _project(url: str, key: str, http: httpx.AsyncClient) -> Project:
+def _client(patience: Patience, context: ssl.SSLContext, connections: int) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        verify=context,
+        timeout=httpx.Timeout(patience.silence, connect=patience.connect, pool=patience.turn),
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=_CONNECTIONS),
+    )
+
+
+async def _sdk(url: str, key: str, http: httpx.AsyncClient) -> AsyncClient:
     options = AsyncClientOptions(httpx_client=http, auto_refresh_token=False, persist_session=False)
     try:
-        client = await acreate_client(url, key, options)
-        at = str(httpx.URL(url.rstrip("/") + "/storage/v1/"))
+        httpx.URL(url)
+        return await acreate_client(url, key, options)
     except (AsyncSupabaseException, httpx.InvalidURL, ValueError) as error:
         raise BadConfiguration("SUPABASE_URL is no address of a project, as in https://abc.supabase.co.") from error
-    return Project(client.storage, http, at, {"apikey": key, "authorization": f"Bearer {key}"})
 
 
 async def _have_bucket(storage: AsyncStorageClient, bucket: str) -> None:

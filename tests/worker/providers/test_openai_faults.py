@@ -342,7 +342,7 @@ async def test_what_a_listener_raises_is_no_fault_of_the_provider():
 
     async with desk(FakeOpenAI()) as d:
         with pytest.raises(TimeoutError, match="the listener's own"):
-            await d.provider.generate(REQUEST, broken)
+            await d.provider.generate(REQUEST, broken, lambda _: None)
 
 
 @pytest.mark.parametrize("number", [0, 1])

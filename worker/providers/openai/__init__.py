@@ -226,7 +226,7 @@ class OpenAIProvider(ImageProvider):
 
 def _key_of(settings: Settings) -> str:
     """The key as it is sent. A server of one's own may want none, but the SDK does. Raises `BadConfiguration`."""
-    key = "" if settings.openai_api_key is None else settings.openai_api_key.get_secret_value().strip()
+    key = "" if settings.openai_api_key is None else settings.openai_api_key.get_secret_value()
     if not key.isascii() or not all(character.isprintable() and character != " " for character in key):
         raise BadConfiguration("OPENAI_API_KEY has characters that no key has.")
     return key or "none"

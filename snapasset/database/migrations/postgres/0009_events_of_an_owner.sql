@@ -19,8 +19,9 @@ CREATE FUNCTION settled_below() RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE
 -- Without a default first: the rows that are there are not written anew.
 ALTER TABLE job_events ADD COLUMN horizon bigint NOT NULL DEFAULT 0;
 ALTER TABLE job_events ALTER COLUMN horizon SET DEFAULT horizon();
--- By the twelve characters in which sessions differ: the whole would double what it costs to store an event.
+-- By the twelve characters in which sessions differ: the whole would make it twice as large, and each event dearer to store.
 CREATE INDEX job_events_of_owner ON job_events (substr(owner, 9, 12), horizon, pos) WHERE owner IS NOT NULL;
+CREATE STATISTICS job_events_owners ON (substr(owner, 9, 12)) FROM job_events;
 
 -- For older programs beside this schema, and for rows that come from an export.
 CREATE FUNCTION fill_owner() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

@@ -4,7 +4,7 @@
 ALTER TABLE job_events ADD COLUMN owner TEXT;
 -- For databases in which positions are not given out in the order of commits; here it is 0 for ever.
 ALTER TABLE job_events ADD COLUMN horizon INTEGER NOT NULL DEFAULT 0;
--- By the twelve characters in which sessions differ: the whole would double what it costs to store an event.
+-- By the twelve characters in which sessions differ: the whole would make it twice as large, and each event dearer to store.
 CREATE INDEX job_events_of_owner ON job_events (substr(owner, 9, 12), horizon, pos) WHERE owner IS NOT NULL;
 
 -- For older programs beside this schema, and for rows that come from an export.
