@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PAUSE_SECONDS: Final = 2.0
-_TROUBLE_SECONDS: Final = 10.0
+_TROUBLE_SECONDS: Final = 5.0
 """After a failure; one line is logged each time, so this bounds them."""
 
 

@@ -29,6 +29,7 @@ from snapasset.database.postgres_connection import (
     crossed,
     migrate,
     named,
+    nameless,
     refusal,
     settings_for,
     unavailable,
@@ -166,7 +167,7 @@ class PostgresDatabase(Database):
     # --- the writer
 
     async def _write_on(self) -> None:
-        line = Line(self._url)
+        line = Line(self._url, may_name=True)
         answered = 0
         while self._changes or not self._closing:
             await self._gather(answered)
@@ -232,6 +233,8 @@ class PostgresDatabase(Database):
             raise
         except BaseException as error:
             lost = await line.roll_back(driver)
+            if nameless(error):
+                line.texts.name_nothing()
             meant = named(error, lost=lost)
             if crossed(error) or meant is error:
                 raise
@@ -246,13 +249,13 @@ class PostgresDatabase(Database):
         return answers, transaction.events
 
     async def _carry_out(self, transaction: Transaction, calls: Sequence[Call]) -> list[Running]:
-        names = [call.operation.touches() or () for call in calls if isinstance(call.operation, Write)]
-        if sum(map(len, names)) > 1:
-            await transaction.lock({name for some in names for name in some})
-        finished: list[Running] = []
-        for some in rounds([call.operation for call in calls]):
-            finished += await transaction.run(some)
-        return finished
+        cut = list(rounds([call.operation for call in calls]))
+        if len(cut) == 1:
+            return await transaction.run(*cut[0])
+        touched = [names for _, names in cut]
+        if sum(map(len, touched)) > 1:
+            await transaction.lock({name for names in touched for name in names})
+        return [one for some, _ in cut for one in await transaction.run(some)]
 
     # --- the readers
 

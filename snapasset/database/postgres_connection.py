@@ -52,6 +52,11 @@ FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.Intern
 """All that the driver may raise, bugs of an operation included."""
 
 _CROSSED: Final = (asyncpg.UniqueViolationError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_NAMELESS: Final = (
+    asyncpg.InvalidSQLStatementNameError,
+    asyncpg.DuplicatePreparedStatementError,
+    asyncpg.InvalidCachedStatementError,
+)
 _OUTAGES: Final = ("08", "40", "53", "57", "58")
 """Classes of SQLSTATE that say something about the server or its load, and nothing about the statement."""
 
@@ -72,10 +77,15 @@ async def connect(url: str) -> Driver:
     )
 
 
-async def begin(driver: Driver, mode: str, settings: Mapping[str, str]) -> None:
-    """Begin a transaction. Its settings are its own: a pooler's next client does not find them."""
+async def is_direct(driver: Driver) -> bool:
+    """Whether this is the server's own connection and no pooler's: those make up the process that they tell clients of."""
+    return await driver.fetchval("SELECT pg_backend_pid()") == driver.get_server_pid()
+
+
+async def begin(driver: Driver, mode: str, settings: Mapping[str, str], *more: str) -> None:
+    """Begin a transaction, with `more` statements. Its settings are its own: a pooler's next client does not find them."""
     lines = [f"SET LOCAL {name} = '{value}'" for name, value in settings.items()]
-    await driver.execute("; ".join([f"BEGIN ISOLATION LEVEL {mode}", *lines]))
+    await driver.execute("; ".join([f"BEGIN ISOLATION LEVEL {mode}", *lines, *more]))
 
 
 def settings_for(lock_ms: int) -> dict[str, str]:
@@ -148,7 +158,12 @@ async def was_committed(url: str, xid: str) -> bool:
 
 def crossed(error: BaseException) -> bool:
     """Whether another process was in the way, so that the same operation may succeed, or answer otherwise, when run again."""
-    return isinstance(error, _CROSSED)
+    return isinstance(error, _CROSSED) or nameless(error)
+
+
+def nameless(error: BaseException) -> bool:
+    """Whether a statement's name does not mean at the server what it means here."""
+    return isinstance(error, _NAMELESS)
 
 
 def refusal(error: BaseException) -> BaseException:

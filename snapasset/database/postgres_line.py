@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from snapasset.database.postgres_connection import FAILURES, begin, connect
+from snapasset.database.postgres_connection import FAILURES, begin, connect, is_direct
 from snapasset.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -21,9 +23,18 @@ if TYPE_CHECKING:
 KEPT: Final = 512
 """Most texts that a connection remembers. Claims of 1 to 256 jobs at once are a text each."""
 
+OFTEN: Final = 8
+"""How often a text is said before it gets a name at the server."""
+
+PLAN_SECONDS: Final = 1.0
+"""How long the server may use a plan: one that was made when a table was empty reads all of it when it is full."""
+
+NAMED: Final = 64
+"""Most texts of a connection that get a name: each takes some 50 KB of the server's memory."""
+
 
 class Texts:
-    """Statements in one trip each, though nothing of them stays at the server.
+    """Statements in one trip each, though nothing of them stays at the server, but what `fetch_often` says.
 
     What asyncpg's `fetch` does costs two trips: the first asks which types the parameters and columns have, and is made each
     time when the driver keeps no named statements. Here it is made once for a text and a connection. What is kept of its
@@ -33,9 +44,40 @@ class Texts:
     is not used when it is full.
     """
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, *, may_name: bool = False) -> None:
+        """`may_name`: what is prepared on this connection stays there, for the server's end of it is always the same."""
         self._driver = driver
         self._kept: dict[str, Prepared] = {}
+        self._may_name = may_name
+        self._said: dict[str, int] = {}
+        self._named: dict[str, Prepared] = {}
+        self._plans_until = 0.0
+
+    async def fetch_often(self, sql: str, *params: object) -> list[Record]:
+        """As `fetch`, for what is said for each job and finds its rows by an index, however many there are.
+
+        Where statements may have names, the server plans it no more after a while: half of what it costs. A name is made
+        from the text, so whatever is found under it is this text.
+        """
+        named = self._named.get(sql)
+        if named is None and self._may_name and len(self._named) < NAMED:
+            said = self._said[sql] = self._said.get(sql, 0) + 1
+            if said == OFTEN:
+                name = f"snapasset_{blake2b(sql.encode(), digest_size=16).hexdigest()}"
+                named = self._named[sql] = await self._driver.prepare(sql, name=name)
+        return await (named or await self._known(sql)).fetch(*params)
+
+    def due(self) -> tuple[str, ...]:
+        """What to say with the next BEGIN: plans must not grow old."""
+        if not self._named or time.monotonic() < self._plans_until:
+            return ()
+        self._plans_until = time.monotonic() + PLAN_SECONDS
+        return ("DISCARD PLANS",)
+
+    def name_nothing(self) -> None:
+        """Give no more names, and use none: one was missed, or is somebody else's."""
+        self._may_name = False
+        self._named.clear()
 
     async def fetch(self, sql: str, *params: object) -> list[Record]:
         return await (await self._known(sql)).fetch(*params)
@@ -63,8 +105,10 @@ class Texts:
 class Line:
     """One connection that is made when it is needed and made anew when it was lost."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, may_name: bool = False) -> None:
+        """`may_name`: whether statements may be kept at the server, where no pooler is in between."""
         self._url = url
+        self._may_name = may_name
         self._driver: Driver | None = None
         self._texts: Texts | None = None
 
@@ -73,13 +117,13 @@ class Line:
         driver = self._driver
         if driver is not None and not driver.is_closed():
             try:
-                await begin(driver, mode, settings)
+                await begin(driver, mode, settings, *self.texts.due())
             except FAILURES:
                 self.drop()  # it has been idle, and was closed at the other end: nothing is lost by another try
             else:
                 return driver
         self._driver = driver = await connect(self._url)
-        self._texts = Texts(driver)
+        self._texts = Texts(driver, may_name=self._may_name and await is_direct(driver))
         await begin(driver, mode, settings)
         return driver
 

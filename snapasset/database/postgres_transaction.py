@@ -8,6 +8,7 @@ a statement looks at them, and are stored with one INSERT, in the order in which
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from snapasset.database import Statement, Together, Write
@@ -31,6 +32,7 @@ _INSERT_EVENTS: Final = (
     "SELECT CAST(pg_current_xact_id() AS text)"
 )
 _LOCK_JOBS: Final = "SELECT 1 FROM jobs WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
+_FOR_EACH: Final = (Together.ROWS, Together.TAKES)
 _FIRST_FREE: Final = re.compile(r"id = \((SELECT .+?) LIMIT 1 (FOR UPDATE SKIP LOCKED)\)")
 _PARAMETER: Final = re.compile(r"\$(\d+)")
 
@@ -93,22 +95,19 @@ class Transaction:
         self.xid: str | None = None
         """Names this transaction once its events are stored; None while it has none."""
 
-    async def run(self, operations: Sequence[Operation]) -> list[Running]:
-        """Carry out operations that do not touch each other. Raises `OperationRaised`, or the driver's errors."""
+    async def run(self, operations: Sequence[Operation], names: frozenset[str] = frozenset()) -> list[Running]:
+        """Carry out operations that do not touch each other. Raises `OperationRaised`, or the driver's errors.
+
+        `names`: what they touch, if no row of it has been locked yet.
+        """
         everyone = [Running(operation, self.events) for operation in operations]
+        in_turn = _locking(everyone, names)
+        if in_turn is None:
+            await self.lock(names)
+            in_turn = everyone
         while True:
-            groups: dict[object, list[Running]] = {}
-            apart: list[Running] = []
-            for one in everyone:
-                if one.statement is None:
-                    continue
-                sql, params, together = one.statement
-                if together is Together.ALONE:
-                    apart.append(one)
-                    continue
-                alike = (sql, params) if together is Together.TAKES else sql
-                groups.setdefault(alike, []).append(one)
-            for group in groups.values():
+            groups, apart = _alike(in_turn)
+            for group in groups:
                 statements = [one.statement for one in group if one.statement is not None]
                 for one, rows in zip(group, await self._execute(statements), strict=True):
                     one.give(rows)
@@ -131,7 +130,7 @@ class Transaction:
         """Store the events told since the last time."""
         fresh = self.events[self._stored :]
         if fresh:
-            ((self.xid,),) = await self._texts.fetch(_INSERT_EVENTS, *map(list, zip(*fresh, strict=True)))
+            ((self.xid,),) = await self._texts.fetch_often(_INSERT_EVENTS, *map(list, zip(*fresh, strict=True)))
             self._stored = len(self.events)
 
     async def _execute(self, statements: Sequence[Statement]) -> list[list[Row]]:
@@ -140,7 +139,8 @@ class Transaction:
         if "job_events" in sql:
             await self.store_events()
         if len(statements) == 1:
-            return [[tuple(row) for row in await self._texts.fetch(sql, *params)]]
+            fetch = self._texts.fetch_often if together in _FOR_EACH else self._texts.fetch
+            return [[tuple(row) for row in await fetch(sql, *params)]]
         if together is Together.TAKES:
             return await self._take(sql, params, len(statements))
         if together is Together.ROWS:
@@ -148,24 +148,14 @@ class Transaction:
         return await self._one_after_another(sql, [statement.params for statement in statements])
 
     async def _take(self, sql: str, params: Row, count: int) -> list[list[Row]]:
-        # An array, not IN: the planner may carry out the subquery of an IN more than once, and then it takes more.
-        many, changed = _FIRST_FREE.subn(rf"id = ANY(ARRAY(\1 LIMIT {count} \2))", sql)
-        assert changed == 1, "a statement of this kind takes the first free row"
-        taken = [[tuple(row)] for row in await self._texts.fetch(many, *params)]
+        taken = [[tuple(row)] for row in await self._texts.fetch_often(_taking(sql, count), *params)]
         return taken + [[] for _ in range(count - len(taken))]
 
     async def _as_one(self, sql: str, all_params: Sequence[Row]) -> list[list[Row]]:
         types = self._types.get(sql)
         if types is None:
             types = self._types[sql] = await self._texts.parameter_types(sql)
-        update, where = _PARAMETER.sub(r"given.p\1", sql).split(" WHERE ", 1)
-        arrays = ", ".join(f"${number}::{name}[]" for number, name in enumerate(types, 1))
-        names = ", ".join(f"p{number}" for number in range(1, 1 + len(types)))
-        returning = ", given.place" if " RETURNING " in where else ""
-        rows = await self._texts.fetch(
-            f"{update} FROM unnest({arrays}) WITH ORDINALITY AS given({names}, place) WHERE {where}{returning}",
-            *map(list, zip(*all_params, strict=True)),
-        )
+        rows = await self._texts.fetch_often(_changing(sql, tuple(types)), *zip(*all_params, strict=True))
         return _by_place(rows, len(all_params))
 
     async def _one_after_another(self, sql: str, all_params: Sequence[Row]) -> list[list[Row]]:
@@ -185,23 +175,79 @@ class Transaction:
         return _by_place(rows, len(all_params))
 
 
-def rounds(operations: Iterable[Operation]) -> Iterator[list[Operation]]:
-    """The operations in their order, cut wherever one must see what those before it have done."""
+def _alike(everyone: Iterable[Running]) -> tuple[list[list[Running]], list[Running]]:
+    """Those that have not ended, by what their statements have in common; and apart from them those that must go alone."""
+    groups: dict[object, list[Running]] = {}
+    apart: list[Running] = []
+    for one in everyone:
+        if one.statement is None:
+            continue
+        sql, params, together = one.statement
+        if together is Together.ALONE:
+            apart.append(one)
+        else:
+            groups.setdefault((sql, params) if together is Together.TAKES else sql, []).append(one)
+    return list(groups.values()), apart
+
+
+def _locking(everyone: list[Running], names: frozenset[str]) -> list[Running] | None:
+    """The same in an order in which their first statements lock the jobs `names` one after the other; None: they do not.
+
+    That is so when they begin with one UPDATE of all these jobs: it is given their ids in order, and nothing comes before.
+    """
+    if len(names) < 2:
+        return everyone  # nobody waits crosswise for one
+    rows: dict[str, Running] = {}
+    others: list[Running] = []
+    sql = None
+    for one in everyone:
+        if one.statement is None or one.statement.together is not Together.ROWS:
+            others.append(one)
+        elif one.statement.sql == (sql := sql or one.statement.sql):
+            rows[one.statement.params[0]] = one
+        else:
+            return None
+    if sql is None or not sql.startswith("UPDATE jobs ") or rows.keys() != names:
+        return None
+    return [*(rows[name] for name in sorted(rows)), *others]
+
+
+@lru_cache(maxsize=512)
+def _taking(sql: str, count: int) -> str:
+    """Of a statement that takes the first free row: the one that takes so many."""
+    # An array, not IN: the planner may carry out the subquery of an IN more than once, and then it takes more.
+    many, changed = _FIRST_FREE.subn(rf"id = ANY(ARRAY(\1 LIMIT {count} \2))", sql)
+    assert changed == 1, "a statement of this kind takes the first free row"
+    return many
+
+
+@lru_cache(maxsize=512)
+def _changing(sql: str, types: tuple[str, ...]) -> str:
+    """Of an UPDATE of one row, with parameters of these types: the one that is given an array of each."""
+    update, where = _PARAMETER.sub(r"given.p\1", sql).split(" WHERE ", 1)
+    arrays = ", ".join(f"${number}::{name}[]" for number, name in enumerate(types, 1))
+    names = ", ".join(f"p{number}" for number in range(1, 1 + len(types)))
+    returning = ", given.place" if " RETURNING " in where else ""
+    return f"{update} FROM unnest({arrays}) WITH ORDINALITY AS given({names}, place) WHERE {where}{returning}"
+
+
+def rounds(operations: Iterable[Operation]) -> Iterator[tuple[list[Operation], frozenset[str]]]:
+    """The operations in their order, cut wherever one must see what those before it have done; and what each cut touches."""
     current: list[Operation] = []
     touched: set[str] = set()
     for operation in operations:
         names = operation.touches() if isinstance(operation, Write) else None
         if current and (names is None or not touched.isdisjoint(names)):
-            yield current
+            yield current, frozenset(touched)
             current, touched = [], set()
         current.append(operation)
         if names is None:
-            yield current
+            yield current, frozenset()
             current = []
         else:
             touched |= names
     if current:
-        yield current
+        yield current, frozenset(touched)
 
 
 def _parameters(one: Running) -> str:

@@ -108,6 +108,17 @@ class TakeBlob(Write[Blob | None]):
 
 
 @dataclass(frozen=True, slots=True)
+class PutOffBlob(Write[None]):
+    """Have one that was taken be due again after `pause_ms`, and not only when the lease is over."""
+
+    key: str
+    pause_ms: int
+
+    def steps(self) -> Steps[None]:
+        yield Statement("UPDATE blobs SET due_at = now_ms() + $2 WHERE key = $1", (self.key, self.pause_ms))
+
+
+@dataclass(frozen=True, slots=True)
 class DropBlobs(Write[frozenset[str]]):
     """Keep these no longer; returns the keys of those that were there."""
 

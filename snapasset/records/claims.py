@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from snapasset.database import Statement, Together, Write
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 _FREE: Final = "CASE WHEN EXISTS (SELECT 1 FROM queues WHERE name = $2) THEN NULL ELSE $2 END"
 """The queue $2 if it is neither paused nor limited, so that nobody counts its claims. A condition of its own would be looked
 at for each job that waits."""
+
+
+@cache
+def _taking(queue: str, kinds: int) -> str:
+    return (
+        "UPDATE jobs SET status = 'active', fence = fence + 1, attempt = attempt + 1, beat = 0, seq = seq + 1, "
+        "worker_id = $1, due_at = NULL, started_at = now_ms(), updated_at = now_ms() "
+        f"WHERE id = (SELECT id FROM jobs WHERE status = 'waiting' AND kind IN ({marks(kinds, 3)}) "
+        f"AND queue = {queue} ORDER BY rank, id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING {COLUMNS}"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +73,8 @@ class Claim(Write[Job | None]):
         return job
 
     def _take(self, queue: str = "$2", together: Together | None = None) -> Steps[Job | None]:
-        rows = yield Statement(
-            "UPDATE jobs SET status = 'active', fence = fence + 1, attempt = attempt + 1, beat = 0, seq = seq + 1, "
-            "worker_id = $1, due_at = NULL, started_at = now_ms(), updated_at = now_ms() "
-            f"WHERE id = (SELECT id FROM jobs WHERE status = 'waiting' AND kind IN ({marks(len(self.kinds), 3)}) "
-            f"AND queue = {queue} ORDER BY rank, id LIMIT 1 "
-            f"FOR UPDATE SKIP LOCKED) RETURNING {COLUMNS}",
-            (self.worker_id, self.queue, *self.kinds),
-            together,
-        )
+        sql = _taking(queue, len(self.kinds))
+        rows = yield Statement(sql, (self.worker_id, self.queue, *self.kinds), together)
         return first_job(rows)
 
     def abandoned(self, answer: Job | None) -> Write[Any] | None:

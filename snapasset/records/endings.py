@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from snapasset.database import Statement, Together, Write
 from snapasset.errors import Conflict, NotFound
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from snapasset.database import Steps
+
+_COMPLETE: Final = (
+    "UPDATE jobs SET status = CASE WHEN cancel_requested = 1 THEN 'cancelled' ELSE 'completed' END, "
+    "result = $3, error = NULL, progress = CASE WHEN cancel_requested = 1 THEN progress ELSE 100 END, "
+    "step = NULL, seq = seq + 1, worker_id = NULL, finished_at = now_ms(), updated_at = now_ms() "
+    f"WHERE id = $1 AND fence = $2 AND status = 'active' RETURNING {COLUMNS}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +43,7 @@ class Complete(Write[Job | None]):
         return frozenset((self.job_id,))
 
     def steps(self) -> Steps[Job | None]:
-        rows = yield Statement(
-            "UPDATE jobs SET status = CASE WHEN cancel_requested = 1 THEN 'cancelled' ELSE 'completed' END, "
-            "result = $3, error = NULL, progress = CASE WHEN cancel_requested = 1 THEN progress ELSE 100 END, "
-            "step = NULL, seq = seq + 1, worker_id = NULL, finished_at = now_ms(), updated_at = now_ms() "
-            f"WHERE id = $1 AND fence = $2 AND status = 'active' RETURNING {COLUMNS}",
-            (self.job_id, self.fence, self.result),
-            Together.ROWS,
-        )
+        rows = yield Statement(_COMPLETE, (self.job_id, self.fence, self.result), Together.ROWS)
         job = first_job(rows)
         if job is not None:
             if self.doubtful:

@@ -156,8 +156,9 @@ class OwnerEventsAfter(Read[list[OwnedEvent]]):
     def steps(self) -> Steps[list[OwnedEvent]]:
         # In two halves: SQLite does not go by an index to a pair of which one is the row's own number.
         rows = yield Statement(
-            f"{_THEIRS} AND horizon = $2 AND pos > $3 "
-            f"UNION ALL {_THEIRS} AND horizon > $2 AND horizon < settled_below() ORDER BY horizon, pos LIMIT $4",
+            f"SELECT * FROM ({_THEIRS} AND horizon = $2 AND pos > $3 ORDER BY horizon, pos LIMIT $4) AS of_one_horizon "
+            f"UNION ALL SELECT * FROM ({_THEIRS} AND horizon > $2 AND horizon < settled_below() "
+            "ORDER BY horizon, pos LIMIT $4) AS of_later_ones ORDER BY horizon, pos LIMIT $4",
             (self.owner, self.cursor.horizon, self.cursor.pos, self.limit),
         )
         return [self._owned(row) for row in rows]

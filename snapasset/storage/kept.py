@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from snapasset.errors import StorageUnavailable
-from snapasset.records.blobs import BlobBytes, BlobDue, BlobsAfter, DropBlobs, FindBlob, GetBlob, TakeBlob
+from snapasset.errors import StorageFailed, StorageUnavailable
+from snapasset.records.blobs import BlobBytes, BlobDue, BlobsAfter, DropBlobs, FindBlob, GetBlob, PutOffBlob, TakeBlob
 from snapasset.storage import Storage, StoredFile
 from snapasset.storage.safe_path import check_key
 
@@ -25,7 +25,10 @@ MOST: Final = 1024 * 1024 * 1024
 """With so many bytes waiting nothing more is paid for: an outage of days must not fill the record."""
 
 _LEASE_MS: Final = 30_000
-"""After this long another process may try, should the first have died or failed."""
+"""After this long another process may try, should the first have died."""
+
+_PAUSE_MS: Final = 2_000
+"""After this long anybody may, when the first has failed."""
 
 
 class KeptStorage(Storage):
@@ -40,7 +43,7 @@ class KeptStorage(Storage):
         *,
         largest: int = LARGEST,
         most: int = MOST,
-        lease_ms: int = _LEASE_MS,
+        pause_ms: int = _PAUSE_MS,
     ) -> None:
         self.name = storage.name
         self.mark = storage.mark
@@ -48,7 +51,7 @@ class KeptStorage(Storage):
         self._database = database
         self._largest = largest
         self._most = most
-        self._lease_ms = lease_ms
+        self._pause_ms = pause_ms
 
     # --- what else it can do
 
@@ -70,10 +73,14 @@ class KeptStorage(Storage):
         """
         if not await self._database.read(BlobDue()):
             return False
-        blob = await self._database.write(TakeBlob(self._lease_ms))
+        blob = await self._database.write(TakeBlob(_LEASE_MS))
         if blob is None:
             return False
-        await self._storage.put(blob.key, blob.data, blob.content_type)
+        try:
+            await self._storage.put(blob.key, blob.data, blob.content_type)
+        except (StorageUnavailable, StorageFailed):
+            await self._database.write(PutOffBlob(blob.key, self._pause_ms))
+            raise
         await self._database.write(DropBlobs((blob.key,)))
         return True
 

@@ -9,19 +9,22 @@ import asyncio
 import contextlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from snapasset.database import Both
 from snapasset.database.migrations import load
 from snapasset.database.postgres import PostgresDatabase
+from snapasset.database.postgres_connection import LOCK_MS, begin, connect, settings_for
+from snapasset.database.postgres_line import Texts
+from snapasset.database.postgres_transaction import Transaction, rounds
 from snapasset.errors import BadConfiguration, DatabaseUnavailable
 from snapasset.records.claims import Beat, GiveBack
 from snapasset.records.endings import Cancel, Complete, Fail
 from snapasset.records.steps import FinishStep, StartStep
 from tests.contracts.record_backends import Do, Look, ThenRaise, begun
-from tests.contracts.record_jobs import CLAIM, FAULT, OWNER, a_job, claimed, stored, submitted, told
+from tests.contracts.record_jobs import CLAIM, FAULT, OWNER, a_job, claimed, held, stored, submitted, told
 from tests.contracts.record_postgres import Bystander, PostgresRecord, fresh_database
 from tests.servers.proxy import Proxy
 
@@ -29,7 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    import asyncpg
+
     from snapasset.database import Database, Write
+    from snapasset.database.postgres_connection import Driver
     from snapasset.job import Job
     from tests.servers.postgres import PostgresServer
 
@@ -172,6 +178,64 @@ class Alone(Do):
 
     def touches(self) -> frozenset[str]:
         return frozenset((self.name,))
+
+
+class Heard(Texts):
+    """Notes the first word of what is said, and the first parameter."""
+
+    def __init__(self, driver: Driver) -> None:
+        super().__init__(driver)
+        self.said: list[tuple[str, object]] = []
+
+    async def fetch(self, sql: str, *params: object) -> list[asyncpg.Record]:
+        self.said.append((sql.split()[0], params[0]))
+        return await super().fetch(sql, *params)
+
+    async def fetch_often(self, sql: str, *params: object) -> list[asyncpg.Record]:
+        self.said.append((sql.split()[0], params[0]))
+        return await super().fetch_often(sql, *params)
+
+
+class TestLocks:
+    @pytest.fixture
+    async def heard(self, record: PostgresRecord) -> AsyncIterator[Heard]:
+        """In a transaction that is never committed."""
+        driver = await connect(record.url)
+        await begin(driver, "READ COMMITTED", {**settings_for(LOCK_MS), **record.settings()})
+        yield Heard(driver)
+        driver.terminate()
+
+    async def run(self, heard: Heard, *changes: Write[Any]) -> list[Any]:
+        [(operations, names)] = rounds(changes)
+        return [one.answer for one in await Transaction(heard, {}).run(operations, names)]
+
+    async def test_one_change_of_all_the_jobs_locks_them_by_their_ids_and_goes_first(
+        self, database: Database, heard: Heard
+    ) -> None:
+        a, b, c = [(await held(database)) for _ in range(3)]
+        await submitted(database)
+        changes = [CLAIM, *(Beat(job.id, job.fence, 5.0) for job in (b, a)), Both(Beat(c.id, c.fence, 5.0), CLAIM)]
+        job, *beats, (last, none) = await self.run(heard, *changes)
+        assert (job is None) != (none is None)
+        assert [*beats, last] == [False] * 3
+        assert heard.said[0] == ("UPDATE", tuple(sorted([a.id, b.id, c.id])))
+        assert {word for word, _ in heard.said} == {"UPDATE", "SELECT"}
+
+    @pytest.mark.parametrize("other", ["another statement", "no change of a row", "of some of them"])
+    async def test_else_they_are_locked_before_anything_is_changed(
+        self, database: Database, heard: Heard, other: str
+    ) -> None:
+        a, b = await held(database), await held(database)
+        beats = [Beat(b.id, b.fence, 5.0), Beat(a.id, a.fence, 5.0)]
+        changes: dict[str, list[Write[Any]]] = {
+            "another statement": [beats[0], Complete(a.id, a.fence, "{}")],
+            "no change of a row": [Alone("SELECT $1::text", (job.id,), job.id) for job in (b, a)],
+            "of some of them": [beats[0], Cancel(a.id, OWNER)],
+        }
+        await self.run(heard, *changes[other])
+        word, names = heard.said[0]
+        assert word == "SELECT"
+        assert set(cast("list[str]", names)) == {a.id, b.id}
 
 
 class TestTogether:

@@ -120,6 +120,19 @@ class TestCrossing:
             assert not any(isinstance(answer, DatabaseUnavailable) for answer in answers)
         assert record.glimpse(crossed) == before
 
+    async def test_nor_do_those_that_lock_the_jobs_by_changing_them(
+        self, record: PostgresRecord, database: Database, other: Database
+    ) -> None:
+        crossed = "SELECT deadlocks FROM pg_stat_database WHERE datname = 'record'"
+        before = record.glimpse(crossed)
+        jobs = [await held(database) for _ in range(8)]
+        for n in range(ROUNDS):
+            there = [one.write(Beat(job.id, job.fence, n)) for one, some in
+                     ((database, jobs), (other, jobs[::-1])) for job in some]  # fmt: skip
+            assert await asyncio.gather(*there) == [False] * 16
+        assert {(await stored(database, job.id)).beat for job in jobs} == {2 * ROUNDS}
+        assert record.glimpse(crossed) == before
+
     async def test_a_deadlock_is_run_again(self, database: Database, other: Database) -> None:
         one, two = await submitted(database), await submitted(database)
         touch = "UPDATE jobs SET beat = beat + 1 WHERE id = $1"

@@ -1,6 +1,7 @@
 """PostgreSQL behind a pooler that gives each transaction another server connection: nothing may outlive a transaction there.
 
-The first suite says so of an ordinary connection and needs no pooler; the second one asks a real pgbouncer.
+On a connection that is the server's own, the texts said most often have names there, and those may be lost at any time. All
+but the last suite need no pooler; that one asks a real pgbouncer.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import pytest
 
 from snapasset.database import Both
 from snapasset.database.postgres import PostgresDatabase
-from snapasset.database.postgres_connection import connect
-from snapasset.database.postgres_line import KEPT, Line, Texts
+from snapasset.database.postgres_connection import connect, is_direct
+from snapasset.database.postgres_line import KEPT, NAMED, OFTEN, PLAN_SECONDS, Line, Texts
 from snapasset.records.claims import Beat
 from snapasset.records.endings import Complete
 from snapasset.records.jobs import GetJob
@@ -36,10 +37,11 @@ DESCRIBE = b"D\0\0\0\x06S\0"
 """What asks for the types of an unnamed statement; the answer is waited for."""
 
 LEFT_BEHIND = (
-    "SELECT (SELECT count(*) FROM pg_prepared_statements), "
+    "SELECT (SELECT count(*) FROM pg_prepared_statements WHERE name NOT LIKE 'snapasset\\_%'), "
     "(SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory'), "
     "(SELECT count(*) FROM pg_listening_channels())"
 )
+NAMES = "SELECT name, statement FROM pg_prepared_statements"
 EXECUTORS = 10
 
 
@@ -66,7 +68,9 @@ async def work_off(database: Database, count: int) -> None:
 
 
 class TestNothingIsLeft:
-    async def test_no_transaction_leaves_a_statement_or_a_lock_of_the_session(self, database: Database) -> None:
+    async def test_no_transaction_leaves_a_lock_of_the_session_or_a_statement_of_any_other_name(
+        self, database: Database
+    ) -> None:
         await work_off(database, 30)
         await asyncio.gather(*(database.read(GetJob("any")) for _ in range(9)))
         assert await database.write(Do(LEFT_BEHIND)) == [(0, 0, 0)]
@@ -166,6 +170,71 @@ class TestTexts:
         await database.close()
 
 
+class TestNames:
+    @pytest.fixture
+    async def line(self) -> AsyncIterator[Line]:
+        line = Line(shared_server().url(), may_name=True)
+        yield line
+        await line.close()
+
+    async def said(self, line: Line, sql: str, times: int) -> None:
+        for n in range(times):
+            driver = await line.begin("READ COMMITTED", {})
+            assert [tuple(row) for row in await line.texts.fetch_often(sql, n)] == [(n + 1,)]
+            await line.end(driver, "COMMIT")
+
+    async def names(self, line: Line) -> int:
+        driver = await line.begin("READ COMMITTED", {})
+        rows = await line.texts.fetch(NAMES)
+        await line.end(driver, "COMMIT")
+        return len(rows)
+
+    async def test_what_is_said_often_has_a_name_and_no_more_than_so_much(self, line: Line) -> None:
+        await self.said(line, "SELECT $1::int + 1", OFTEN - 1)
+        assert await self.names(line) == 0
+        await self.said(line, "SELECT $1::int + 1", 3)
+        assert await self.names(line) == 1
+        for n in range(NAMED):
+            await self.said(line, f"SELECT $1::int + {n} - {n - 1}", OFTEN + 1)
+        assert await self.names(line) == NAMED
+
+    async def test_questions_give_no_names(self) -> None:
+        line = Line(shared_server().url())
+        await self.said(line, "SELECT $1::int + 1", 2 * OFTEN)
+        assert await self.names(line) == 0
+        await line.close()
+
+    async def test_a_plan_is_not_kept_for_long(self, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = [1000.0]
+        monkeypatch.setattr("snapasset.database.postgres_line.time.monotonic", lambda: now[0])
+        await self.said(line, "SELECT $1::int + 1", OFTEN)
+        assert line.texts.due() == ("DISCARD PLANS",)
+        assert line.texts.due() == ()
+        now[0] += PLAN_SECONDS
+        await self.said(line, "SELECT $1::int + 1", 1)
+        assert line.texts.due() == ()
+
+    async def test_a_name_that_was_lost_is_not_missed_and_none_is_given_again(
+        self, record: PostgresRecord, database: Database
+    ) -> None:
+        await asyncio.gather(*(submitted(database) for _ in range(2)))
+        first, second = [await claimed(database) for _ in range(2)]
+
+        async def beats(times: int) -> None:
+            for _ in range(times):
+                done = await asyncio.gather(*(database.write(Beat(one.id, 1, 5.0)) for one in (first, second)))
+                assert done == [False, False]
+
+        await beats(OFTEN)
+        named = await database.write(Do(NAMES))
+        assert any("UPDATE jobs SET beat" in text and "unnest" in text for _, text in named)
+        assert all(name.startswith("snapasset_") for name, _ in named)
+        await database.write(Do("DEALLOCATE ALL"))
+        await beats(2 * OFTEN)
+        assert await database.write(Do(NAMES)) == []
+        assert record.glimpse("SELECT DISTINCT beat FROM jobs") == [(3 * OFTEN,)]
+
+
 class TestTurns:
     async def test_those_who_were_answered_apart_commit_together_soon(
         self, record: PostgresRecord, database: Database
@@ -215,6 +284,16 @@ class TestPooler:
         await asyncio.gather(*(work_off(one, 60) for one in both))
         assert record.glimpse("SELECT status, seq, count(*) FROM jobs GROUP BY status, seq") == [("completed", 3, 120)]
         assert record.glimpse("SELECT count(*), count(DISTINCT (job_id, seq)) FROM job_events") == [(360, 360)]
+
+    async def test_it_is_known_for_one_and_nothing_is_given_a_name(self, both: list[Database]) -> None:
+        driver = await connect(shared_server().url("record"))
+        assert await is_direct(driver)
+        await driver.close()
+        await asyncio.gather(*(work_off(one, 20 * OFTEN) for one in both))
+        question = Do("SELECT pg_backend_pid(), (SELECT count(*) FROM pg_prepared_statements)")
+        counts = [(await one.write(question))[0] for one in both * 2 * SERVER_CONNECTIONS]
+        assert len({pid for pid, _ in counts}) > 1
+        assert {count for _, count in counts} == {0}
 
     async def test_one_client_has_several_connections_in_turn(self, both: list[Database]) -> None:
         for one in both:

@@ -156,16 +156,23 @@ class TestRestored:
             await one.close()
 
 
-async def test_what_follows_is_found_by_the_index(record: PostgresRecord, database: Database) -> None:
+async def test_a_page_of_what_follows_is_found_by_the_index_however_much_there_is(
+    record: PostgresRecord, database: Database
+) -> None:
     now = await database.read(CursorNow())
+    owners = [f"session:{mark * 64}" for mark in "ab"]
     record.glimpse(
         "INSERT INTO job_events (job_id, seq, type, body, at, owner) SELECT 'job-' || n, 1, 'update', repeat('x', 200), 0, "
-        "'session:' || md5(CAST(n % 500 AS text)) || md5('x') FROM generate_series(1, 20000) AS n RETURNING 1"
+        "CASE WHEN n % 3 = 0 THEN $1 WHEN n % 100 = 1 THEN $2 ELSE 'session:' || md5(CAST(n AS text)) END "
+        "FROM generate_series(1, 30000) AS n RETURNING 1",
+        *owners,
     )
     record.glimpse("ANALYZE job_events")
-    statement = next(OwnerEventsAfter("session:" + "0" * 64, now).steps())
-    assert isinstance(statement, Statement)
-    plan = "\n".join(line for (line,) in await database.read(Look(f"EXPLAIN {statement.sql}", statement.params)))
-    assert "Index Scan using job_events_of_owner" in plan
-    assert "Sort" not in plan
-    assert "ROW(horizon, pos) > ROW" in plan.split("Filter:")[0]
+    for owner in owners:
+        statement = next(OwnerEventsAfter(owner, now, 100).steps())
+        assert isinstance(statement, Statement)
+        plan = "\n".join(line for (line,) in await database.read(Look(f"EXPLAIN {statement.sql}", statement.params)))
+        assert plan.count("job_events_of_owner") == 2
+        assert "Seq Scan" not in plan
+        if owner == owners[0]:
+            assert "Bitmap" not in plan, "it reads all that is left, for each page"

@@ -175,6 +175,7 @@ INDEXED: dict[str, tuple[Read[Any] | Write[Any], tuple[str, ...]]] = {
 }
 
 SORTED = (
+    "an owner's events",
     "missing events",
     "now",
     "counts",
@@ -188,7 +189,7 @@ SORTED = (
     "condemn",
     "standing",
 )
-"""They group or sort what they found by their index: queues, kinds of one, processes, schedules of one moment, one owner's jobs, its files, the kinds of those ahead of a job, events of a few jobs."""
+"""They group or sort what they found by their index: queues, kinds of one, processes, schedules of one moment, one owner's jobs, its files, the kinds of those ahead of a job, events of a few jobs, a page."""
 
 BY_ID: dict[str, Read[Any] | Write[Any]] = {
     "get": GetJob("waiting-0"),

@@ -71,6 +71,8 @@ class Counting:
         self.sent.append(sql.split()[0])
         return await self._driver.fetch(sql, *params)
 
+    fetch_often = fetch
+
     async def fetchmany(self, sql: str, params: list[Row]) -> object:
         self.sent.append(sql.split()[0])
         return await self._driver.fetchmany(sql, params)

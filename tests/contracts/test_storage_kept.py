@@ -171,9 +171,8 @@ class TestBringing:
         assert sorted(remote.brought) == keys
         assert await waiting(database) == []
 
-    async def test_while_the_storage_is_away_it_stays_and_is_read(
-        self, database: Database, remote: Away, kept: KeptStorage
-    ) -> None:
+    async def test_while_the_storage_is_away_it_stays_and_is_read(self, database: Database, remote: Away) -> None:
+        kept = KeptStorage(remote, database, pause_ms=600_000)
         await paid_step(database, paid_file("g/1"))
         remote.away = True
         with pytest.raises(StorageUnavailable):
@@ -185,7 +184,7 @@ class TestBringing:
     async def test_uploads_go_on_by_themselves_when_it_is_back(
         self, database: Database, remote: Away, tmp_path: Path
     ) -> None:
-        kept = KeptStorage(remote, database, lease_ms=0)
+        kept = KeptStorage(remote, database, pause_ms=0)
         await paid_step(database, paid_file("g/1"))
         remote.away = True
         task = asyncio.create_task(Uploads(kept, pause=0.001, trouble=0.001).run())

@@ -167,6 +167,7 @@ class Churn:
             await self._insist(alice, watched, "cancel")
 
     async def assert_each_saw_all(self) -> None:
+        await within(HEALS, self._left, "the APIs keep nothing of the readers")
         events: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in await self._cluster.record.rows("SELECT job_id, body FROM job_events ORDER BY job_id, seq"):
             events[row["job_id"]].append(json.loads(row["body"]))
@@ -208,15 +209,19 @@ class Churn:
         self._doings.append(retry())
         return watched
 
+    async def _left(self) -> bool:
+        answers = [await alice.ask("GET", "/metrics") for alice in map(self._cluster.person, self._cluster.servers())]
+        return all("snapasset_streams 0.0" in answer.text.splitlines() for answer in answers)
+
     async def _insist(self, alice: Caller, watched: Watched, verb: str) -> None:
-        """Ask until somebody answers: an API that is about to go has no ear any more."""
+        """Ask until somebody does it: an API that is about to go says 503, or has no ear any more."""
         path, right = f"/api/jobs/{watched.job_id}/{verb}", {200, 202}
 
         async def ask() -> bool:
             with contextlib.suppress(httpx.TransportError):
                 answer = await alice.at(self._dice.choice(self._cluster.servers())).ask("POST", path)
-                assert answer.status_code in right, answer.text
-                return True
+                assert answer.status_code in {*right, 503}, answer.text
+                return answer.status_code != 503
             right.add(409)  # the first one may have been heard, and its answer lost
             return False
 

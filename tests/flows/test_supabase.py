@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import math
 import subprocess
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.fakes.openai import KEY as OPENAI_KEY
+from tests.fakes.openai import FakeOpenAI
 from tests.fakes.supabase import ANON, KEY, Fault, running_supabase
 from tests.flows.person import Person
 from tests.flows.process import ROOT, command, environment, hosting
@@ -99,6 +102,34 @@ async def test_an_outage_is_told_and_ends_by_itself(host: Host, fake: FakeSupaba
     fake.heal()
     await awaited(lambda: is_said("ok"), "the storage is said to be back")
     assert (await alice.ask("GET", picture["url"])).status_code == 200
+
+
+async def test_paid_for_in_an_outage_and_killed_in_it_the_picture_is_there_afterwards(
+    host: Host, fake: FakeSupabase, http: httpx.AsyncClient
+) -> None:
+    async with FakeOpenAI() as provider:
+        settings = {"openai_api_key": OPENAI_KEY, "openai_base_url": provider.url, "openai_backend": "openai"}
+        server = await asyncio.to_thread(host.start, **settings, retry_base_seconds=0.1)
+        alice = Person(http, server)
+        fake.break_down(Fault("refused", times=math.inf, status=503, message="Service Unavailable"))
+        job_id = await alice.submit("image-generation", PROMPT)
+        job = await alice.has(job_id, "failed")
+        assert (job["error"]["code"], provider.bills) == ("storage_unavailable", 1)
+        await asyncio.to_thread(server.kill)
+
+        fake.heal()
+        alice.server = await asyncio.to_thread(host.start, **settings)
+        await alice.act(job_id, "retry", 202)
+        done = await alice.has(job_id, "completed")
+        assert provider.bills == 1
+
+        async def is_there() -> bool:
+            stored = fake.buckets["snapasset"].objects
+            return any(done["result"]["master"]["fileId"] in name for name in stored)
+
+        await awaited(is_there, "the master is in the bucket")
+        master = await alice.ask("GET", done["result"]["master"]["url"])
+        assert (master.status_code, len(master.content)) == (200, done["result"]["master"]["size"])
 
 
 @pytest.mark.parametrize(("module", "key"), [("server", ANON), ("worker", "sb_secret_hunter2-hunter2-hunter2")])

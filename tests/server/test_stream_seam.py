@@ -245,6 +245,7 @@ async def test_many_streams_are_ended_one_after_the_other(tmp_path: Path) -> Non
         assert any(0 < ended < 400 for ended in steps)
         assert all(wire.ended for wire in wires)
         assert hub.readers == 0
+        assert not hub._owners  # pyright: ignore[reportPrivateUsage]
 
 
 async def test_a_few_streams_are_ended_at_once(service: Service) -> None:

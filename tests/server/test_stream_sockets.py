@@ -107,6 +107,20 @@ async def test_a_reader_that_takes_nothing_is_cut(tmp_path: Path, plain: bool) -
             assert not (await read_until(frozen, b"0\r\n\r\n")).endswith(b"0\r\n\r\n")
 
 
+async def test_a_socket_that_one_event_has_filled_is_noticed_though_nothing_follows(tmp_path: Path) -> None:
+    async with opened(settings_for(tmp_path, stream_frozen_seconds=0.2, heartbeat_seconds=600)) as service:
+        job_id = await service.submit()
+        job = await service.claim()
+        hub = service.state["hub"]
+        async with (
+            served(service) as port,
+            small_socket(port, f"GET /api/jobs/{job_id}/events?after=2 HTTP/1.1\r\n{HEAD}\r\n"),
+        ):
+            await wait_until(lambda: hub.readers == 1)
+            await service.step(job, output={"words": "x" * 8_000_000})
+            await wait_until(lambda: hub.readers == 0)
+
+
 @both_ways
 async def test_a_connection_that_is_torn_off_is_forgotten(service: Service, plain: bool) -> None:
     job_id = await service.submit()

@@ -128,15 +128,14 @@ class Fetcher:
         """A request to an address that was looked at, in the name of the host: for TLS as for HTTP."""
         if origin is None or url.userinfo or (origin.scheme != "https" and not at_home):
             raise DownloadRefused
-        addresses = await self._resolve(origin.host.strip("[]"), origin.port)
+        addresses = await self._resolve(origin.host, origin.port)
         if not addresses or not (at_home or all(map(is_public, addresses))):
             raise DownloadRefused
-        default = _PORTS[origin.scheme] == origin.port
         return self._client.build_request(
             "GET",
-            url.copy_with(host=addresses[0], port=None if default else origin.port),
-            headers={"host": origin.host if default else f"{origin.host}:{origin.port}"},
-            extensions={"sni_hostname": origin.host.strip("[]")},
+            url.copy_with(host=addresses[0]),
+            headers={"host": url.netloc.decode("ascii")},
+            extensions={"sni_hostname": origin.host},
         )
 
     async def _read(self, response: httpx2.Response) -> bytes:

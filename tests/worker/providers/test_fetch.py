@@ -86,6 +86,12 @@ async def test_a_picture_is_fetched_from_the_address_that_was_looked_at_in_the_n
     assert web.seen == [(PUBLIC, "cdn.example", "/a")]
 
 
+async def test_an_address_of_the_newer_kind_is_called_as_one():
+    web = Web(a=page())
+    assert await fetch(web, "https://cdn.example/a", cdn_example=["2606:4700:4700::1111"]) == PICTURE
+    assert web.seen == [("2606:4700:4700::1111", "cdn.example", "/a")]
+
+
 @pytest.mark.parametrize("address", PRIVATE)
 async def test_a_name_that_leads_to_this_network_is_refused(address: str):
     web = Web(a=page())
