@@ -12,7 +12,6 @@ from snapasset.early import end_when_told
 if __name__ == "__main__":
     end_when_told()  # before the imports that follow
 
-import gc
 import logging
 import sys
 from pathlib import Path
@@ -58,10 +57,10 @@ def main(kinds: Callable[[Settings], Catalogue] | None = None, arguments: Sequen
 
 def check_reach(settings: Settings) -> None:
     """Refuse to let the whole network in unasked. Raises `BadConfiguration`."""
-    if not settings.loopback and not settings.allow_anonymous:
+    if not settings.loopback and not settings.allow_anonymous and settings.supabase_url is None:
         raise BadConfiguration(
             "HOST is reachable from other machines, where anybody could use this service without signing in: "
-            "set ALLOW_ANONYMOUS=1 if that is meant."
+            "set ALLOW_ANONYMOUS=1 if that is meant, or SUPABASE_URL to have users sign in."
         )
 
 
@@ -90,21 +89,9 @@ async def _serve(settings: Settings, kinds: Callable[[Settings], Catalogue] | No
                 return 0
             state = cast("State", parts)
             _announce(state, listener, await state["provider"].look())
-            _collect_seldom()
             server = Server(app, state, told)
             await server.serve(sockets=[listener])
     return server.stuck
-
-
-def _collect_seldom() -> None:
-    """Have the collector of cycles leave alone what is there for good, and look at the rest less often.
-
-    Ten thousand streams are some hundred thousand objects that refer to each other and are no garbage: with Python's own
-    thresholds a third of the time it takes to accept them goes into looking at those that came before.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 10, 100)
 
 
 def _announce(state: State, listener: socket.socket, standing: Standing) -> None:

@@ -14,6 +14,7 @@ from server.routes import application
 from server.state import Life, Stage, State
 from server.stream_tokens import StreamTokens, read_secret
 from server.streams.hub import Hub
+from server.user_tokens import opened_user_tokens
 from snapasset.database.choose import make_data_dir
 from worker import processors
 from worker.engine import running_engine
@@ -51,6 +52,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue)
     secret = read_secret(settings)
     engine = await stack.enter_async_context(running_engine(settings, catalogue, "api"))
     file_urls = FileUrls(secret, settings.file_url_seconds)
+    users = await stack.enter_async_context(opened_user_tokens(settings))
     hub = Hub(engine.database, engine.switch, settings, file_urls, engine.metrics)
 
     async def drain() -> int:
@@ -70,6 +72,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue)
         hub=hub,
         life=life,
         stream_tokens=StreamTokens(secret),
+        users=users,
         file_urls=file_urls,
         metrics=engine.metrics,
         drain=drain,

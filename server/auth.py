@@ -1,8 +1,9 @@
 """Who asks. The one place that reads credentials; everything else sees an `Identity`.
 
-The owner written into the record is a hash of the session's secret: who reads the record cannot act as anybody. A
-session is compared by looking that hash up, so nothing here compares secrets. Whoever asks from another site (a form
-or script of a page that is not ours, riding on the browser's cookie) is refused before anything is done.
+A user is known by his token (`user_tokens`), an admin by his, anybody else by a session. The owner written into the record
+is a user's id or a hash of the session's secret: who reads the record cannot act as anybody. A session is compared by
+looking that hash up, so no secret of a session is compared here. Whoever asks from another site (a form or script of a
+page that is not ours, riding on the browser's cookie) is refused before anything is done.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from server.state import State
+    from snapasset.settings import Settings
 
 COOKIE: Final = "snapasset_session"
 HEADER: Final = "x-session-id"
@@ -34,6 +36,7 @@ _SESSION: Final = re.compile(r"[A-Za-z0-9_-]{22,128}")
 
 _SESSION_BYTES: Final = 24
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_BEARER: Final = "bearer"
 
 
 class Identity(NamedTuple):
@@ -44,20 +47,26 @@ class Identity(NamedTuple):
     fresh_session: str | None = None
 
 
+_SIGN_IN: Final = "Anonymous sessions are not taken here: sign in, and send your token."
+
 NOBODY: Final = Identity("nobody", Access.SESSION)
 
 
-def identify(request: Request[State]) -> Identity | None:
-    """The identity a request brings, None without one.
+async def identify(request: Request[State]) -> Identity | None:
+    """The identity a request brings, None without one. A token counts before a session.
 
-    Raises `InvalidInput` for a malformed `x-session-id`, `MissingUser` for a token that is not valid, and the refusal 403
-    when another site sent it.
+    Raises `InvalidInput` for a malformed `x-session-id`, `MissingUser` for a token that is not valid and for a session
+    where none are taken, `Unavailable` when a user's token cannot be checked just now, and the refusal 403 when another
+    site sent the request.
     """
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":  # another scheme is meant for a proxy in front of us
-        return _by_token(request.state["settings"].admin_token, token.strip())
+    token = _bearer_token(request)
+    if token is not None:
+        return await _by_token(request.state, token)
+    sessions = takes_sessions(request.state["settings"])
     session = request.headers.get(HEADER)
     if session is not None:
+        if not sessions:
+            raise MissingUser(_SIGN_IN)
         if not _SESSION.fullmatch(session):
             raise InvalidInput(
                 "The session id is not usable.",
@@ -68,24 +77,34 @@ def identify(request: Request[State]) -> Identity | None:
         _refuse_other_sites(request)
     session = request.cookies.get(COOKIE)
     # A cookie that is no session of ours is like none: a browser cannot mend it, and gets a new one.
-    return _of(session) if session is not None and _SESSION.fullmatch(session) else None
+    return _of(session) if sessions and session is not None and _SESSION.fullmatch(session) else None
 
 
-def identify_or_mint(request: Request[State]) -> Identity:
-    """The identity a request brings, or a new anonymous session, to be handed out by `hand_out`."""
-    identity = identify(request)
+async def identify_or_mint(request: Request[State]) -> Identity:
+    """The identity a request brings, or a new anonymous session, to be handed out by `hand_out`.
+
+    Raises `MissingUser` where no sessions are taken.
+    """
+    identity = await identify(request)
     if identity is not None:
         return identity
+    if not takes_sessions(request.state["settings"]):
+        raise MissingUser(_SIGN_IN)
     session = secrets.token_urlsafe(_SESSION_BYTES)
     return _of(session)._replace(fresh_session=session)
 
 
-def identify_or_nobody(request: Request[State]) -> Identity:
+async def identify_or_nobody(request: Request[State]) -> Identity:
     """The identity a request brings, or one that owns nothing.
 
     So a request without one takes the same way, and the same time, as one for a stranger's thing or a missing one.
     """
-    return identify(request) or NOBODY
+    return await identify(request) or NOBODY
+
+
+def takes_sessions(settings: Settings) -> bool:
+    """Whether who has not signed in may work here: where nobody can, on this machine, or where that is said."""
+    return settings.supabase_url is None or settings.allow_anonymous or settings.loopback
 
 
 def hand_out(identity: Identity, request: Request[State], response: Response) -> None:
@@ -102,11 +121,30 @@ def hand_out(identity: Identity, request: Request[State], response: Response) ->
         )
 
 
-def _by_token(admin_token: SecretStr | None, token: str) -> Identity:
-    expected = admin_token.get_secret_value() if admin_token is not None else ""
-    if not hmac.compare_digest(token.encode(), expected.encode()) or not expected:
+def _bearer_token(request: Request[State]) -> str | None:
+    given = request.headers.getlist("authorization")
+    parts = [one.partition(" ") for one in given]
+    tokens = [token.strip() for scheme, _, token in parts if scheme.lower() == _BEARER]
+    if not tokens:
+        return None  # another scheme is meant for a proxy in front of us
+    if len(given) > 1:  # what stands before us may have looked at the other one
+        raise MissingUser("There must be one Authorization header.")
+    return tokens[0]
+
+
+async def _by_token(state: State, token: str) -> Identity:
+    if _is_admin_token(state["settings"].admin_token, token):
+        return Identity("admin", Access.ADMIN)
+    users = state["users"]
+    if users is None:
         raise MissingUser("The token is not valid.")
-    return Identity("admin", Access.ADMIN)
+    user = await users.check(token)
+    return Identity(f"user:{user.id}", user.access)
+
+
+def _is_admin_token(admin_token: SecretStr | None, token: str) -> bool:
+    expected = admin_token.get_secret_value() if admin_token is not None else ""
+    return hmac.compare_digest(token.encode(), expected.encode()) and expected != ""
 
 
 def _of(session: str) -> Identity:

@@ -41,7 +41,7 @@ class JobStream(Stream):
         word = request.headers.get("last-event-id") or query.get("after", "")
         claimed = int(word) if _SEQ.fullmatch(word) else None
         token = query.get("token")
-        owner = None if token is not None else identify_or_nobody(request).owner
+        owner = None if token is not None else (await identify_or_nobody(request)).owner
         topic = request.state["hub"].job(scope["path_params"]["job_id"])
         topic.pin()
         try:

@@ -67,7 +67,7 @@ async def _opened(request: Request[State], file_id: str) -> tuple[OwnedFile, int
                 return file, urls.seconds_left(query), True
     except LinkExpired as error:
         expired = error  # its owner needs no signature
-    file = await database.read(GetFile(file_id, identify_or_nobody(request).owner))
+    file = await database.read(GetFile(file_id, (await identify_or_nobody(request)).owner))
     if file is not None:
         return file, _YEAR_SECONDS, False
     raise expired or NotFound("There is no such file.")

@@ -37,7 +37,7 @@ _NO_STORE: Final = {"cache-control": "no-store"}
 
 async def find(request: Request[State]) -> Response:
     """GET /api/generations: the caller's, newest first; without an identity there are none."""
-    identity = identify(request)
+    identity = await identify(request)
     before, limit = page_of(request.query_params)
     found: list[Generation] = []
     if identity:
@@ -63,7 +63,7 @@ async def render(request: Request[State]) -> Response:
     """
     refuse_while_stopping(request.state)
     job_type = request.state["catalogue"].get(RENDITIONS)
-    identity = identify_or_mint(request)
+    identity = await identify_or_mint(request)
     check_access(identity, job_type)
     body = await read_object(request)
     if "generationId" in body:
@@ -81,7 +81,7 @@ async def remove(request: Request[State]) -> Response:
     202 when the storage does not let them go: nobody sees them any more, and they are removed as soon as it does.
     """
     state = request.state
-    identity = identify_or_nobody(request)
+    identity = await identify_or_nobody(request)
     generation_id: str = request.path_params["generation_id"]
     keys = await state["database"].write(Condemn(generation_id, identity.owner))
     try:
@@ -96,7 +96,7 @@ async def remove(request: Request[State]) -> Response:
 
 async def owned(request: Request[State]) -> Generation:
     """The caller's generation that the address names. Raises `NotFound`."""
-    identity = identify_or_nobody(request)
+    identity = await identify_or_nobody(request)
     asked = GetGeneration(request.path_params["generation_id"], identity.owner)
     generation = await request.state["database"].read(asked)
     if generation is None:

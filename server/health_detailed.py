@@ -45,7 +45,7 @@ _LAG_SECONDS: Final = 0.01
 
 async def detailed(request: Request[State]) -> Response:
     """Everything; 401 for who is no admin, 503 when the record is away."""
-    identity = identify(request)
+    identity = await identify(request)
     if identity is None or identity.access < Access.ADMIN:
         raise MissingUser
     state = request.state

@@ -17,6 +17,7 @@ from snapasset.errors import InvalidInput
 from snapasset.event import iso
 from snapasset.job import Priority
 from snapasset.job_type import Wire
+from snapasset.records.costs import cost_json, usd
 from snapasset.records.dependencies import PARENTS_LIMIT
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 NAME: Final = r"^[A-Za-z0-9_-]{1,64}$"
 """What names a job: its id or, within a batch, a reference of the caller's choice."""
+
+_NO_COST: Final = cost_json(0, 0, 0, 0)
 
 _PRIORITIES: Final = {priority.name.lower(): priority.value for priority in Priority}
 
@@ -105,13 +108,19 @@ def links(job_id: str) -> str:
     )
 
 
+def estimate_of(job: Job | None) -> float | None:
+    """What a job is expected to cost, in US dollars; None when nobody knows."""
+    return None if job is None or job.estimate is None else usd(job.estimate)
+
+
 def accepted(made: Submitted, stream_token: str, ref: str | None = None) -> str:
     """What a POST answers, as JSON; `ref` is what a batch calls the job."""
     generation = f'"generationId":"{made.generation_id}",' if made.generation_id is not None else ""
     name = f'"ref":"{ref}",' if ref is not None else ""
+    estimate = _encode(estimate_of(made.job))
     return (
         f'{{{name}"jobId":"{made.job_id}",{generation}"status":"{made.status}","streamToken":"{stream_token}",'
-        f'"links":{links(made.job_id)}}}'
+        f'"estimatedCost":{estimate},"links":{links(made.job_id)}}}'
     )
 
 
@@ -151,12 +160,13 @@ def job_json(job: Job, urls: FileUrls, before: Mapping[str, Any] | None = None) 
         "runAt": _iso(job.due_at),
         "expiresAt": _iso(job.expires_at),
         "updatedAt": iso(job.updated_at),
+        "estimatedCost": estimate_of(job),
     }
     if job.generation_id is not None:
         fields["generationId"] = job.generation_id
     return (
         f'{_encode(fields)[:-1]},"data":{urls.sign(job.data)},"result":{urls.sign(job.result or "null")},'
-        f'"error":{job.error or "null"},"dependsOn":{job.depends_on or "[]"},"links":{links(job.id)}}}'
+        f'"error":{job.error or "null"},"cost":{job.cost or _NO_COST},"dependsOn":{job.depends_on or "[]"},"links":{links(job.id)}}}'
     )
 
 

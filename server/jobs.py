@@ -26,7 +26,7 @@ _NO_STORE: Final = {"cache-control": "no-store"}
 
 async def find(request: Request[State]) -> Response:
     """GET /api/jobs: the caller's jobs, newest first; without an identity there are none."""
-    identity = identify(request)
+    identity = await identify(request)
     asked, limit = find_jobs(request.query_params, identity.owner if identity else "")
     jobs = await request.state["client"].find(asked) if identity else []
     page = jobs[:limit]
@@ -38,7 +38,7 @@ async def find(request: Request[State]) -> Response:
 
 async def look(request: Request[State]) -> Response:
     """GET /api/jobs/{job_id}: with its place in the queue; 304 when nothing has changed since the ETag was given."""
-    identity = identify_or_nobody(request)
+    identity = await identify_or_nobody(request)
     job = await request.state["client"].get(request.path_params["job_id"], owner=identity.owner)
     standing = standing_fields(await request.state["database"].read(GetStanding(job)))
     urls = request.state["file_urls"]
@@ -52,7 +52,7 @@ async def look(request: Request[State]) -> Response:
 
 async def timeline(request: Request[State]) -> Response:
     """GET /api/jobs/{job_id}/timeline: its events in order, with `nextAfter` when there are more."""
-    identity = identify_or_nobody(request)
+    identity = await identify_or_nobody(request)
     job_id: str = request.path_params["job_id"]
     after, limit = events_range(request.query_params)
     events = await request.state["client"].timeline(job_id, owner=identity.owner, after=after, limit=limit + 1)
@@ -65,7 +65,7 @@ async def timeline(request: Request[State]) -> Response:
 
 async def cancel(request: Request[State]) -> Response:
     """POST /api/jobs/{job_id}/cancel, DELETE /api/jobs/{job_id}: 200 when it has ended, 202 when that was asked for."""
-    identity = identify_or_nobody(request)
+    identity = await identify_or_nobody(request)
     job = await request.state["client"].cancel(request.path_params["job_id"], owner=identity.owner)
     return _answer(request, job, HTTPStatus.OK if job.ended else HTTPStatus.ACCEPTED)
 
@@ -73,7 +73,7 @@ async def cancel(request: Request[State]) -> Response:
 async def retry(request: Request[State]) -> Response:
     """POST /api/jobs/{job_id}/retry: 202 with the job at the start of its new run; `?cascade=true`: others with it."""
     refuse_while_stopping(request.state)
-    identity = identify_or_nobody(request)
+    identity = await identify_or_nobody(request)
     job = await request.state["client"].retry(
         request.path_params["job_id"],
         owner=identity.owner,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from server.file_urls import FileUrls
     from server.stream_tokens import StreamTokens
     from server.streams.hub import Hub
+    from server.user_tokens import UserTokens
     from snapasset.client import JobClient
     from snapasset.database import Database
     from snapasset.job_type import Catalogue
@@ -54,7 +55,7 @@ class Life:
 class State(TypedDict):
     """What the lifespan opened.
 
-    `provider` is who makes the pictures. `drain` ends the streams and lets the jobs of this process end,
+    `provider` is who makes the pictures, `users` checks who has signed in, None where nobody can. `drain` ends the streams and lets the jobs of this process end,
     harmless when repeated; it answers how many of them ignore that they are to end. `lives`: whether all runs that must run
     in this process; while it drains it lives.
     """
@@ -69,6 +70,7 @@ class State(TypedDict):
     hub: Hub
     life: Life
     stream_tokens: StreamTokens
+    users: UserTokens | None
     file_urls: FileUrls
     metrics: Metrics
     drain: Callable[[], Awaitable[int]]

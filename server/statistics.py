@@ -25,7 +25,7 @@ _DAY_HOURS = 24
 
 async def overview(request: Request[State]) -> Response:
     """Jobs by status and kind as they stand, and how the last 24 hours went; durations in seconds."""
-    identity = identify_or_nobody(request)
+    identity = await identify_or_nobody(request)
     everybody = identity.access >= Access.ADMIN
     found = await request.state["database"].read(GetOverview(None if everybody else identity.owner))
     by_kind = {kind: _all_statuses([counts]) for kind, counts in found.by_kind.items()}

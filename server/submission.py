@@ -60,7 +60,7 @@ async def one(request: Request[State]) -> Response:
     """POST /api/jobs/{kind}: 202; with `Prefer: wait=n`, 200 and the whole job when it ends in that time."""
     refuse_while_stopping(request.state)
     job_type = request.state["catalogue"].get(request.path_params["kind"])
-    identity = identify_or_mint(request)
+    identity = await identify_or_mint(request)
     check_access(identity, job_type)
     return await take(request, identity, job_type, await read_object(request))
 
@@ -95,7 +95,7 @@ async def batch(request: Request[State]) -> Response:
     """POST /api/jobs/batch: many jobs at once, all or none; they may depend on each other by their `ref`."""
     state = request.state
     refuse_while_stopping(state)
-    identity = identify_or_mint(request)
+    identity = await identify_or_mint(request)
     asked = validate(Batch, await read_object(request, state["settings"].batch_max_bytes))
     most = state["settings"].batch_max_jobs
     if len(asked.jobs) > most:

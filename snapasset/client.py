@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from snapasset.batch import parents_first, positions_of
 from snapasset.errors import BadConfiguration, InvalidInput, NotFound
@@ -20,11 +20,11 @@ from snapasset.records.schedules import PutSchedule, RemoveSchedule, SchedulesOf
 from snapasset.records.submission import Submit, SubmitAll, at_position
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from snapasset.database import Database
     from snapasset.event import Event
-    from snapasset.job_type import Catalogue, Wire
+    from snapasset.job_type import Catalogue, JobType, Wire
     from snapasset.records.idempotency import Once
     from snapasset.settings import Settings
     from snapasset.switch import Switch
@@ -64,7 +64,16 @@ class Wanted(NamedTuple):
 class JobClient:
     """Submits, finds and steers jobs. Every method may raise `DatabaseUnavailable`."""
 
-    def __init__(self, database: Database, switch: Switch, catalogue: Catalogue, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        switch: Switch,
+        catalogue: Catalogue,
+        settings: Settings,
+        tools: Mapping[type, object] | None = None,
+    ) -> None:
+        """`tools`: those of the kinds, by which they say what a job will cost; without them nobody knows."""
+        self._tools = tools or {}
         self._database = database
         self._switch = switch
         self._catalogue = catalogue
@@ -228,7 +237,15 @@ class JobClient:
             depends_on=options.depends_on,
             ttl_ms=None if options.ttl is None else round(options.ttl * 1000),
             adds=adds,
+            estimate=self._estimate(job_type, args),
         )
+
+    def _estimate(self, job_type: JobType[Any, Any], args: Wire) -> int | None:
+        if job_type.quote is None:
+            return 0
+        if any(tool not in self._tools for tool in job_type.tools):
+            return None
+        return job_type.quote(args, *(self._tools[tool] for tool in job_type.tools))
 
     def _check_queue(self, queue: str) -> None:
         if queue not in self._catalogue.queues:

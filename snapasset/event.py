@@ -85,7 +85,10 @@ def tell(
     if extra:
         fields.update(extra)
     body = to_json(fields).decode()
-    for name, text in (ready or {}).items():
+    known = ready or {}
+    if job.cost is not None:
+        known = {**known, "cost": job.cost}
+    for name, text in known.items():
         body = f'{body[:-1]},"{name}":{text}}}'
     return Event(job.id, job.seq, type_, body, job.updated_at, job.owner)
 

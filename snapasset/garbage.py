@@ -10,10 +10,10 @@ from __future__ import annotations
 import gc
 from typing import Final
 
-_YOUNG: Final = 50_000
+_YOUNG: Final = 20_000
 """Objects made and not freed before the young ones are searched; what is found so late comes to some megabytes."""
 
-_GENERATIONS: Final = (50, 100)
+_GENERATIONS: Final = (10, 50)
 """Searches of one generation before the next older one is searched as well."""
 
 

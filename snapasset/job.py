@@ -41,7 +41,8 @@ class Job(NamedTuple):
     `error` are JSON texts in the wire's own spelling. `fence` rises whenever the right to work on the job changes
     hands; whoever holds an older one is refused. `run` counts the starts a user asked for, `attempt` those within it.
     `depends_on` is the JSON list of the jobs that must complete first, `dependants` counts the jobs that wait for this
-    one; a job that was not begun by `expires_at` fails.
+    one; a job that was not begun by `expires_at` fails. `estimate` is what it is expected to cost, in millionths of a US
+    dollar: 0 when nothing, None when nobody knows; `cost` is a JSON text of what it has cost by now, None when nothing.
     """
 
     id: str
@@ -72,6 +73,8 @@ class Job(NamedTuple):
     depends_on: str | None = None
     dependants: int = 0
     expires_at: int | None = None
+    estimate: int | None = None
+    cost: str | None = None
 
     @property
     def ended(self) -> bool:

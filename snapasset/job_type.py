@@ -78,6 +78,8 @@ class JobType(Generic[A, R]):
         generation: `new`: a job of it makes a generation, whose id is given out with the job's; `existing`: it adds to
             the generation that its data names as `generation_id`, which must be its owner's.
         schedules: when jobs of it begin by themselves, owned by the system.
+        quote: `(args, *tools) -> int | None`: what a job is expected to cost, in millionths of a US dollar; None when
+            nobody knows. Without it a kind costs nothing.
     """
 
     kind: str
@@ -91,6 +93,7 @@ class JobType(Generic[A, R]):
     access: Access = Access.SESSION
     generation: Literal["new", "existing"] | None = None
     schedules: tuple[Schedule, ...] = ()
+    quote: Callable[..., int | None] | None = None
 
 
 _BATCH = "batch"

@@ -46,7 +46,7 @@ class Settings(StreamSettings):
     )
     supabase_url: str | None = Field(
         default=None,
-        description="Project of Supabase that keeps the files, https://….supabase.co; unset: a folder in DATA_DIR.",
+        description="Project of Supabase that keeps the files and signs users in, https://….supabase.co; unset: a folder in DATA_DIR.",
     )
     supabase_service_key: SecretStr | None = Field(
         default=None, description="Secret key (sb_secret_…) of that project, or its older service_role key."
@@ -55,6 +55,10 @@ class Settings(StreamSettings):
         default="snapasset",
         pattern=r"^[a-z0-9][a-z0-9._-]{0,61}[a-z0-9]$",
         description="Bucket of the files; private, and made when missing.",
+    )
+    supabase_jwt_secret: SecretStr | None = Field(default=None, min_length=32, description="Its older JWT secret.")
+    admin_claim: Literal["app_metadata.role", "role"] = Field(
+        default="app_metadata.role", description="The claim that is admin in the token of a user who is one."
     )
     signing_secret: SecretStr | None = Field(
         default=None, min_length=32, description="Signs stream tokens; unset: generated and kept in the data folder."
@@ -239,7 +243,7 @@ class Settings(StreamSettings):
             raise ValueError("must hold no name and no password")
         return url
 
-    @field_validator("openai_api_key")
+    @field_validator("openai_api_key", "supabase_jwt_secret")
     @classmethod
     def _without_line_break(cls, key: SecretStr | None) -> SecretStr | None:
         """A key that was read from a file brings its line's end along; masking looks for what is sent."""

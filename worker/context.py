@@ -10,9 +10,11 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
+from snapasset.database import Both
 from snapasset.errors import AnswerLost, OutcomeUnknown, ProcessorFailed, ProviderError, Refused, wire_error
 from snapasset.event import Event, tick
 from snapasset.job_type import Wire
+from snapasset.records.costs import Charge, SaveCharge
 from snapasset.records.steps import FailStep, FinishStep, SavePaidStep, StartStep
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ class Step:
         self._span = span
         self.files: list[FileRow] = []
         self.made: str | None = None
+        self.charged: Charge | None = None
 
     def tick(self, fraction: float) -> None:
         """Tell how much of this step is done, 0 to 1. News only: call it as often as you like, from the event loop."""
@@ -80,6 +83,10 @@ class Step:
     def describe(self, made: Wire) -> None:
         """Write down with the generation, which outlives its job, how it came to be; together with the step's output."""
         self.made = made.model_dump_json()
+
+    def charge(self, charge: Charge) -> None:
+        """Say what the paid call of this step has cost, as soon as that is known: it is written down whatever comes after."""
+        self.charged = charge
 
 
 class JobContext(Generic[A]):
@@ -226,21 +233,25 @@ class JobContext(Generic[A]):
     async def _do(self, work: Callable[[Step], Awaitable[O]], step: Step, name: str) -> O:
         try:
             return await work(step)
-        except (ProviderError, Refused) as error:
-            # A provider that names its failure says by that whether it charged; anything else says nothing.
-            if not isinstance(error, AnswerLost):
+        except BaseException as error:
+            if step.charged is not None:  # paid for, and there is nothing to save it with
+                await asyncio.shield(self._persist(SaveCharge(self.job, name, step.charged)))
+            elif isinstance(error, (ProviderError, Refused)) and not isinstance(error, AnswerLost):
+                # A provider that names its failure says by that whether it charged; anything else says nothing.
                 self.paid_calls.pop(name, None)
+            if isinstance(error, (SystemExit, KeyboardInterrupt)):
+                raise own_fault(error) from error  # out of a task of the step's own, it would end the whole process
             raise
-        except (SystemExit, KeyboardInterrupt) as error:
-            raise own_fault(error) from error  # out of a task of the step's own, it would end the whole process
 
     async def _save(self, step: Step, name: str, result: Wire) -> bool | None:
         """Write down what a step has made. Returns whether cancelling was asked for, None if the job is not held."""
-        text, kept = result.model_dump_json(), (tuple(step.files), step.made)
+        job, text, kept = self.job, result.model_dump_json(), (tuple(step.files), step.made)
         self._drop_tick()
-        held = await self._persist(FinishStep(self.job.id, self.job.fence, name, text, self.progress, *kept))
+        charge = step.charged or (Charge() if name in self.paid_calls else None)
+        held = await self._persist(FinishStep(job.id, job.fence, name, text, self.progress, *kept, charge))
         if held is None and name in self.paid_calls:
-            await self._persist(SavePaidStep(self.job.id, self.job.run, name, text, *kept))
+            late = SavePaidStep(job.id, job.run, name, text, *kept)
+            await self._persist(Both(late, SaveCharge(job, name, charge or Charge())))
         self.paid_calls.pop(name, None)
         self._done[name] = text
         return held

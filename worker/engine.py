@@ -83,20 +83,21 @@ async def running_engine(
         pool = await stack.enter_async_context(PixelPool())
         provider = await choose_provider(settings, pool)
         stack.push_async_callback(provider.close)
-        client = JobClient(database, switch, catalogue, settings)
+        tools: dict[type, object] = {
+            ImageProvider: provider,
+            Storage: storage,
+            Renderer: Renderer(pool),
+            Masters: Masters(database),
+            Storeroom: storeroom,
+        }
+        client = JobClient(database, switch, catalogue, settings, tools)
         await client.keep_schedules()
         metrics = Metrics(catalogue, switch)
         runner = Runner(
             database=database,
             switch=switch,
             catalogue=catalogue,
-            tools={
-                ImageProvider: provider,
-                Storage: storage,
-                Renderer: Renderer(pool),
-                Masters: Masters(database),
-                Storeroom: storeroom,
-            },
+            tools=tools,
             settings=settings,
             metrics=metrics,
             role=role,

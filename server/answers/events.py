@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from server.answers.jobs import Job
-from server.answers.words import Code, Count, Free, Id, JobError, Maybe, Percent, Time
+from server.answers.words import Code, Cost, Count, Free, Id, JobError, Maybe, Percent, Time
 from snapasset.job import Status
 from snapasset.job_type import Wire
 from snapasset.records.steps import StepState
@@ -23,6 +23,7 @@ class _Told(Wire):
     progress: Percent
     at: Time
     cancel_requested: Maybe[Literal[True]]
+    cost: Maybe[Cost]
 
 
 class ChangeEvent(_Told):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from server.answers.words import Address, Count, Free, Id, JobError, Maybe, Percent, Time
+from server.answers.words import Address, Cost, Count, Dollars, Free, Id, JobError, Maybe, Percent, Time
 from snapasset.job import Status
 from snapasset.job_type import Wire
 
@@ -33,7 +33,7 @@ class Job(Wire):
     """A job as it stands.
 
     `run` counts the starts that somebody asked for, `attempt` those within the run. `seq` is the number of its newest
-    event. `queuePosition` (1 is next) and `eta` are there when one job is asked for, `streamToken` when a POST waited.
+    event. `estimatedCost` is in US dollars, 0 for what is free, null when nobody knows. `queuePosition` (1 is next) and `eta` are there when one job is asked for, `streamToken` when a POST waited.
     """
 
     job_id: Id
@@ -58,6 +58,8 @@ class Job(Wire):
     data: Free
     result: Free | None
     error: JobError | None
+    estimated_cost: Dollars | None
+    cost: Cost
     depends_on: list[Id]
     links: JobLinks
     queue_position: Annotated[int, Field(ge=1)] | None = None
@@ -66,12 +68,16 @@ class Job(Wire):
 
 
 class JobAccepted(Wire):
-    """A job that is safe in the record. `streamToken` opens its event stream where no cookie or header can be sent."""
+    """A job that is safe in the record. `streamToken` opens its event stream where no cookie or header can be sent.
+
+    `estimatedCost`: in US dollars; 0 when all of it is free, null when nobody knows.
+    """
 
     job_id: Id
     generation_id: Maybe[Id]
     status: Status
     stream_token: str
+    estimated_cost: Dollars | None
     links: JobLinks
     ref: Maybe[str]
 

@@ -19,6 +19,7 @@ Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Address = Annotated[str, Field(json_schema_extra={"format": "uri-reference"})]
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
+Dollars = Annotated[float, Field(ge=0)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Free = dict[str, JsonValue]
 
@@ -49,6 +50,19 @@ class Problem(Wire):
     retryable: bool
     request_id: str | None
     errors: Maybe[list[FieldProblem]]
+
+
+class Cost(Wire):
+    """What the paid calls of a job have come to, over all of its runs.
+
+    `calls`: those that were charged or may have been; `doubtfulCalls`: those of which nobody knows; `unpricedCalls`: those that were
+    charged and did not say enough to tell how much. `usd` is the sum of what is known.
+    """
+
+    usd: Dollars
+    calls: Count
+    doubtful_calls: Count
+    unpriced_calls: Count
 
 
 class JobError(Wire):

@@ -25,6 +25,7 @@ ACCEPTED: Final[dict[str, Any]] = {
     "jobId": JOB_ID,
     "status": "waiting",
     "streamToken": "q0pZ0PzQ3Qm8cB6wJ7v1n2s4x5y6z7A8B9C0D1E2F3g",
+    "estimatedCost": 0.0,
     "links": _LINKS,
 }
 
@@ -111,6 +112,8 @@ def waiting_job(job_type: JobType[Any, Any], schemas: Schemas) -> dict[str, Any]
         "data": data,
         "result": None,
         "error": None,
+        "estimatedCost": 0.0,
+        "cost": {"usd": 0.0, "calls": 0, "doubtfulCalls": 0, "unpricedCalls": 0},
         "dependsOn": [],
         "links": _LINKS,
     }

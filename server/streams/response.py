@@ -21,7 +21,7 @@ from uvicorn.server import Server
 from server.streams.frames import retry
 from server.streams.reader import Reader
 from server.streams.wire import offered
-from snapasset.errors import DatabaseUnavailable
+from snapasset.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -64,7 +64,7 @@ class Stream(EventSourceResponse):
     async def join(self, scope: Scope) -> Joined:
         """What a request asks for.
 
-        Raises `StopComing`, `DatabaseUnavailable`, and whatever is to be answered by a problem.
+        Raises `StopComing`, `Unavailable`, and whatever is to be answered by a problem.
         """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +72,7 @@ class Stream(EventSourceResponse):
         hub = state["hub"]
         try:
             joined = await self.join(scope) if hub.has_room() else None
-        except DatabaseUnavailable:
+        except Unavailable:
             joined = None
         except StopComing:
             response = Response(status_code=HTTPStatus.NO_CONTENT, headers={"cache-control": "no-store"})
@@ -89,7 +89,7 @@ class Stream(EventSourceResponse):
             await reader.wire.carry(reader, receive, send)
 
     async def _begin(self, scope: Scope, send: Send, hub: Hub, joined: Joined) -> Reader | None:
-        """Tell what is to be told at once; None when that is all."""
+        """Tell what is to be told at once; None when that is all, or nobody is there to hear it."""
         pause = hub.settings.stream_retry_ms
         if not hub.has_room(joined.topic.owner):
             await self._answer(send, retry(COME_BACK * pause))
@@ -98,9 +98,16 @@ class Stream(EventSourceResponse):
             await self._answer(send, b"")
             return None
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        reader = Reader(offered(scope), joined.topic, joined.named)
+        wire = offered(scope)
+        if wire.closing:  # it left while the record was asked; nobody would tell us again
+            return None
+        reader = Reader(wire, joined.topic, joined.named)
         hub.enter(reader)
-        joined.topic.admit(reader, retry(pause) + joined.connected, joined.after)
+        try:
+            joined.topic.admit(reader, retry(pause) + joined.connected, joined.after)
+        except BaseException:
+            reader.lost()
+            raise
         return reader
 
     async def _answer(self, send: Send, body: bytes) -> None:

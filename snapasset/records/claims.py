@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from snapasset.database import Statement, Together, Write
 from snapasset.event import FINAL, UPDATE, tell
 from snapasset.job import Job, Status
+from snapasset.records.costs import doubt
 from snapasset.records.jobs import COLUMNS, first_job
 from snapasset.records.placeholders import marks
 from snapasset.records.queues import count_claim, lock_queue, room_of
 from snapasset.records.settling import settle
-from snapasset.records.steps import MARK_DOUBTFUL
 
 if TYPE_CHECKING:
     from snapasset.database import Steps
@@ -129,7 +129,7 @@ class GiveBack(Write[Job | None]):
         )
         job = first_job(rows)
         if job is not None:
-            yield Statement(MARK_DOUBTFUL, (job.id, job.run))
+            job = yield from doubt(job)
             if job.status == Status.CANCELLED:
                 yield from settle(job, tell(job, FINAL))
             else:

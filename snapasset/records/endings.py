@@ -10,9 +10,9 @@ from snapasset.database import Statement, Together, Write
 from snapasset.errors import Conflict, NotFound
 from snapasset.event import ERROR, FINAL, UPDATE, iso, tell
 from snapasset.job import Job, Status
+from snapasset.records.costs import doubt
 from snapasset.records.jobs import COLUMNS, first_job
 from snapasset.records.settling import settle
-from snapasset.records.steps import MARK_DOUBTFUL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ class Complete(Write[Job | None]):
         job = first_job(rows)
         if job is not None:
             if self.doubtful:
-                yield Statement(MARK_DOUBTFUL, (job.id, job.run))
+                job = yield from doubt(job)
             yield from settle(job, tell(job, FINAL, ready={"result": self.result}))
         return job
 
@@ -87,7 +87,7 @@ class Fail(Write[Job | None]):
         if job is None:
             return None
         if self.doubtful:
-            yield Statement(MARK_DOUBTFUL, (job.id, job.run))
+            job = yield from doubt(job)
         yield Statement(
             "UPDATE job_steps SET state = 'failed', error = $3, finished_at = now_ms() "
             "WHERE job_id = $1 AND run = $2 AND state = 'started'",
@@ -125,7 +125,7 @@ class EndCancelled(Write[Job | None]):
         )
         job = first_job(rows)
         if job is not None:
-            yield Statement(MARK_DOUBTFUL, (job.id, job.run))  # a paid step beside the one that noticed
+            job = yield from doubt(job)  # a paid step beside the one that noticed
             yield from settle(job, tell(job, FINAL))
         return job
 

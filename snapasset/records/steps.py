@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from snapasset.database import Read, Statement, Together, Write
 from snapasset.event import UPDATE, tell
 from snapasset.records.blobs import Blob, insert_blob
+from snapasset.records.costs import enter
 from snapasset.records.jobs import COLUMNS, first_job
 
 if TYPE_CHECKING:
@@ -17,13 +18,8 @@ if TYPE_CHECKING:
 
     from snapasset.database import Steps
     from snapasset.job import Job
+    from snapasset.records.costs import Charge
     from snapasset.records.files import FileRow
-
-MARK_DOUBTFUL: Final = (
-    "UPDATE job_steps SET state = 'doubtful', doubts = doubts + 1 "
-    "WHERE job_id = $1 AND run = $2 AND state = 'started' AND paid = 1"
-)
-"""For a job taken from its executor: a paid call that was under way may have been charged, and nobody knows."""
 
 
 class StepState(StrEnum):
@@ -83,7 +79,7 @@ class StartStep(Write[StartedStep | None]):
 
 @dataclass(frozen=True, slots=True)
 class FinishStep(Write[bool | None]):
-    """Write down a step's output and the files it made, in one commit.
+    """Write down a step's output, the files it made and what it cost, in one commit.
 
     `output` is a JSON text: it goes into the event, and is what the step returns when the job runs again. `made` is one
     as well: how the job's generation came to be, which is kept with the generation. Returns whether cancelling was asked
@@ -97,6 +93,7 @@ class FinishStep(Write[bool | None]):
     progress: float
     files: tuple[FileRow, ...] = ()
     made: str | None = None
+    charge: Charge | None = None
 
     def touches(self) -> frozenset[str]:
         return frozenset((self.job_id,))
@@ -112,6 +109,8 @@ class FinishStep(Write[bool | None]):
             Together.ROWS,
         )
         yield from _keep(job, self.files, self.made)
+        if self.charge is not None:
+            job = yield from enter(job, self.step, self.charge)
         yield tell(job, UPDATE, {"state": StepState.DONE}, ready={"output": self.output})
         return bool(job.cancel_requested)
 
@@ -120,7 +119,7 @@ class FinishStep(Write[bool | None]):
 class SavePaidStep(Write[None]):
     """Keep what was paid for by an executor that lost its job meanwhile, unless the step has an output already.
 
-    No event tells it: whoever runs the job next finds the step done. Files of a generation that has been removed meanwhile
+    What it cost is told by `costs.SaveCharge`. No event tells it: whoever runs the job next finds the step done. Files of a generation that has been removed meanwhile
     are not filed: in the storage they belong to nobody, and the clean-up finds them.
     """
 

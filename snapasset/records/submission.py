@@ -38,6 +38,7 @@ class Submit(Write[Job]):
     the past means at once. `live_limit` bounds the jobs of one owner that have not ended; one more is `TooManyJobs`.
     `depends_on` names jobs of the same owner that must complete first: `InvalidInput` for one that is none of them,
     `DependencyFailed` for one that has ended badly. A job that was not begun `ttl_ms` after it was to start fails.
+    `estimate` is what it is expected to cost, see `Job`.
     `generation_id` names a generation to be made, or one of the owner's that the job `adds` to: else `NotFound`.
     """
 
@@ -55,6 +56,7 @@ class Submit(Write[Job]):
     depends_on: tuple[str, ...] = ()
     ttl_ms: int | None = None
     adds: bool = False
+    estimate: int | None = 0
 
     def touches(self) -> frozenset[str]:
         # Of two that are counted against one limit, the second must see the first.
@@ -72,11 +74,11 @@ class Submit(Write[Job]):
         blockers = yield from take_parents(self.owner, self.depends_on)
         rows = yield Statement(
             "INSERT INTO jobs (id, kind, queue, owner, data, priority, attempts, generation_id, status, rank, due_at, "
-            "created_at, updated_at, depends_on, blockers, ttl, expires_at) "
+            "created_at, updated_at, depends_on, blockers, ttl, expires_at, estimate) "
             "SELECT $1, $2, $3, $4, $5, $6, $7, $8, "
             "CASE WHEN $13 > 0 THEN 'blocked' WHEN due > now THEN 'delayed' ELSE 'waiting' END, "
             "CASE WHEN due > now THEN due ELSE now END - $9, CASE WHEN due > now THEN due END, now, now, $12, $13, $14, "
-            "CASE WHEN due > now THEN due ELSE now END + $14 "
+            "CASE WHEN due > now THEN due ELSE now END + $14, $15 "
             f"FROM (SELECT now_ms() AS now, coalesce($10, now_ms() + $11) AS due) AS clock RETURNING {COLUMNS}",
             (
                 self.job_id,
@@ -93,6 +95,7 @@ class Submit(Write[Job]):
                 json.dumps(self.depends_on) if self.depends_on else None,
                 blockers,
                 self.ttl_ms,
+                self.estimate,
             ),
         )
         job = first_job(rows)

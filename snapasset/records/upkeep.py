@@ -10,10 +10,10 @@ from snapasset.database import Read, Statement, Write
 from snapasset.errors import Expired, WorkerLost, wire_error
 from snapasset.event import UPDATE, tell
 from snapasset.job import Job
+from snapasset.records.costs import doubt
 from snapasset.records.endings import tell_failure
 from snapasset.records.jobs import COLUMNS, first_job
 from snapasset.records.placeholders import marks
-from snapasset.records.steps import MARK_DOUBTFUL
 
 if TYPE_CHECKING:
     from snapasset.database import Steps
@@ -123,7 +123,7 @@ class Reap(Write[Job | None]):
         )
         job = first_job(rows)
         if job is not None:
-            yield Statement(MARK_DOUBTFUL, (job.id, job.run))
+            job = yield from doubt(job)
             yield from tell_failure(job, error)
         return job
 

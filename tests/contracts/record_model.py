@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 from snapasset.event import iso
+from snapasset.records.costs import Charge
 from tests.contracts.record_model_dependencies import Kinship
 from tests.contracts.record_model_jobs import LOST, ModelJob, ModelStep
 from tests.contracts.record_model_queues import ModelQueue
@@ -102,14 +103,16 @@ class Model:
         if step.state == "done":
             job.tell("update", ("done", step.output))
         else:
-            step.state = "started"
+            step.state, step.fence = "started", job.fence
             job.tell("update", "started")
         return step
 
-    def finish_step(self, job: ModelJob, name: str, output: str, progress: float) -> None:
+    def finish_step(self, job: ModelJob, name: str, output: str, progress: float, charge: Charge | None) -> None:
         self._move(job, name, progress)
         step = job.steps[job.run, name]
         step.state, step.output = "done", output
+        if charge is not None:
+            job.pay(job.run, name, job.fence, charge.micro_usd)
         job.tell("update", ("done", output))
 
     def save_late(self, job: ModelJob, run: int, name: str, output: str) -> None:

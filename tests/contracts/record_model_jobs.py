@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 LEVEL_MS = 60_000
 """Waiting this long is worth one level of priority."""
 
+DOUBT = "doubt"
 LOST: dict[str, Any] = {"code": "worker_lost", "retryable": True}
 
 
@@ -30,6 +31,7 @@ class ModelStep:
     state: str = "started"
     output: str | None = None
     doubts: int = 0
+    fence: int = 0
 
 
 @dataclass
@@ -60,6 +62,8 @@ class ModelJob:
     expires_at: int | None = None
     steps: dict[tuple[int, str], ModelStep] = field(default_factory=dict[tuple[int, str], ModelStep])
     told: list[Told] = field(default_factory=list[Told])
+    costs: dict[tuple[int, str, int], int | str | None] = field(default_factory=dict[tuple[int, str, int], int | str | None])
+    """By run, step and fence: what a call cost, None when it did not say, `DOUBT` when nobody knows whether it was charged."""
 
     @property
     def ended(self) -> bool:
@@ -82,9 +86,26 @@ class ModelJob:
         return [step for (run, _), step in self.steps.items() if run == self.run and step.state == "started"]
 
     def doubt_paid_calls(self) -> None:
-        for step in self.under_way():
-            if step.paid:
+        for (run, name), step in self.steps.items():
+            if run == self.run and step.state == "started" and step.paid:
                 step.state, step.doubts = "doubtful", step.doubts + 1
+                self.costs.setdefault((run, name, step.fence), DOUBT)
+
+    def pay(self, run: int, name: str, fence: int, micro_usd: int | None) -> None:
+        if self.costs.get((run, name, fence), DOUBT) == DOUBT:
+            self.costs[run, name, fence] = micro_usd
+
+    def cost(self) -> dict[str, float] | None:
+        """What it has come to by now, as it is told."""
+        if not self.costs:
+            return None
+        known = list(self.costs.values())
+        return {
+            "usd": sum(one for one in known if isinstance(one, int)) / 1_000_000,
+            "calls": len(known),
+            "doubtfulCalls": known.count(DOUBT),
+            "unpricedCalls": known.count(None),
+        }
 
     def leave(self, status: str) -> None:
         """Its executor has it no longer."""

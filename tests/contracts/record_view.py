@@ -13,7 +13,7 @@ from snapasset.records.dependencies import BlockedAstray
 from snapasset.records.jobs import COLUMNS, CountByQueue
 from snapasset.records.queues import QueueRooms
 from snapasset.records.upkeep import NextDue, NextExpiry, ReadyJobs
-from tests.contracts.record_model_jobs import ModelJob, Told
+from tests.contracts.record_model_jobs import DOUBT, ModelJob, Told
 
 if TYPE_CHECKING:
     from snapasset.database import Steps
@@ -22,7 +22,7 @@ KINDS = ("draw", "clean", "unheard-of")
 QUEUES = ("pictures", "chores")
 TABLES = (
     "jobs", "job_events", "job_steps", "dependencies", "generations", "files", "schedules", "schedule_firings",
-    "queues", "queue_claims",
+    "queues", "queue_claims", "costs",
 )  # fmt: skip
 
 
@@ -30,7 +30,8 @@ class Stored(NamedTuple):
     """All that the record holds; `steps` are state, output and doubts by job, run and name.
 
     `outcomes` are what the generations know of their jobs, `schedules` the crontab line, next and last time of each; `rooms`
-    is how many jobs may be claimed from a queue that is paused or limited.
+    is how many jobs may be claimed from a queue that is paused or limited; `costs` are what calls came to, by job, run, step
+    and fence.
     """
 
     jobs: dict[str, Job]
@@ -47,6 +48,7 @@ class Stored(NamedTuple):
     schedules: dict[str, tuple[str, int, int | None]]
     fired: set[tuple[str, int]]
     rooms: dict[str, int | None]
+    costs: dict[tuple[str, int, str, int], int | str | None]
 
 
 class Everything(Read[Stored]):
@@ -61,6 +63,7 @@ class Everything(Read[Stored]):
         blockers = yield Statement("SELECT id, blockers FROM jobs WHERE status = 'blocked'")
         outcomes = yield Statement("SELECT job_id, outcome, ended_at FROM generations")
         schedules = yield Statement("SELECT id, cron, next_run, last_run FROM schedules")
+        costs = yield Statement("SELECT job_id, run, step, fence, state, micro_usd FROM costs")
         fired = yield Statement("SELECT schedule_id, fire_at FROM schedule_firings")
         return Stored(
             {job.id: job for job in jobs},
@@ -77,6 +80,7 @@ class Everything(Read[Stored]):
             {id_: (cron, next_run, last_run) for id_, cron, next_run, last_run in schedules},
             {(id_, fire_at) for id_, fire_at in fired},
             {name: room.room for name, room in (yield from QueueRooms().steps()).items()},
+            {tuple(key): DOUBT if state == "doubtful" else micro for *key, state, micro in costs},
         )
 
 
@@ -93,7 +97,7 @@ def seen_in(job: Job) -> tuple[Any, ...]:
     return (
         job.status, job.run, job.attempt, job.fence, job.beat, job.step, job.progress, bool(job.cancel_requested),
         job.worker_id, job.due_at, job.result, json.loads(job.error)["code"] if job.error else None,
-        job.finished_at is not None, tuple(json.loads(job.depends_on or "[]")), job.expires_at,
+        job.finished_at is not None, tuple(json.loads(job.depends_on or "[]")), job.expires_at, json.loads(job.cost or "null"),
     )  # fmt: skip
 
 
@@ -101,7 +105,7 @@ def foretold(job: ModelJob) -> tuple[Any, ...]:
     return (
         job.status, job.run, job.attempt, job.fence, job.beat, job.step, job.progress, job.cancelling,
         job.worker, job.due_at, job.result, job.error,
-        job.ended, job.parents, job.expires_at,
+        job.ended, job.parents, job.expires_at, job.cost(),
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule, run_s
 from snapasset.database import Both, Write
 from snapasset.job import ENDED, Job
 from snapasset.records.claims import Beat, Claim, GiveBack
+from snapasset.records.costs import Charge, SaveCharge
 from snapasset.records.endings import Complete, EndCancelled, Fail
 from snapasset.records.steps import DoneSteps, FailStep, FinishStep, SavePaidStep, StartedStep, StartStep
 from snapasset.records.upkeep import Expire, HeldJob, HeldJobs, Promote, Reap
@@ -27,6 +28,7 @@ from tests.contracts.record_machine import OWNERS, Grip, World, choose, numbers
 from tests.contracts.record_machine_callers import CallerRules
 from tests.contracts.record_machine_queues import QueueRules
 from tests.contracts.record_machine_schedules import ScheduleRules
+from tests.contracts.record_model_jobs import DOUBT
 from tests.contracts.record_view import KINDS, QUEUES, Everything, Stored, foretold, seen_in, told_by
 
 if TYPE_CHECKING:
@@ -210,13 +212,19 @@ class RecordMachine(CallerRules, ScheduleRules, QueueRules):
 
     def finish_step(self, grip: Grip, job: ModelJob | None, step: str, output: str, progress: float) -> None:
         """As an executor does it: what was paid for is kept even when the job was lost."""
+        charge = Charge(micro_usd=int(progress) or None) if PAID[step] else None
         if job is not None:
-            self.model.finish_step(job, step, output, progress)
-        answer = self.world.write(FinishStep(grip.job_id, grip.fence, step, output, progress))
+            self.model.finish_step(job, step, output, progress, charge)
+        answer = self.world.write(FinishStep(grip.job_id, grip.fence, step, output, progress, charge=charge))
         assert answer == (None if job is None else job.cancelling)
-        if answer is None and PAID[step]:
-            self.model.save_late(self.model.jobs[grip.job_id], grip.run, step, output)
-            self.world.write(SavePaidStep(grip.job_id, grip.run, step, output, ()))
+        if answer is None and charge is not None:
+            lost = self.model.jobs[grip.job_id]
+            self.model.save_late(lost, grip.run, step, output)
+            lost.pay(grip.run, step, grip.fence, charge.micro_usd)
+            late = SavePaidStep(grip.job_id, grip.run, step, output, ())
+            row = self.before.jobs[grip.job_id] if self.before else None
+            assert row is not None
+            self.world.write(Both(late, SaveCharge(row._replace(run=grip.run, fence=grip.fence), step, charge)))
 
     def fail_step(self, grip: Grip, job: ModelJob | None, step: str, progress: float) -> None:
         if job is not None:
@@ -315,6 +323,8 @@ class RecordMachine(CallerRules, ScheduleRules, QueueRules):
             for (run, name), step in job.steps.items()
         }
         assert stored.steps == steps
+        paid = {(job.id, *call): micro for job in model.jobs.values() for call, micro in job.costs.items()}
+        assert stored.costs == paid
         assert stored.ready == {queue: [job.id for job in model.ready(queue)] for queue in QUEUES}
         assert (stored.next_due, stored.next_expiry) == (model.next_due(), model.next_expiry())
         assert stored.unfinished == Counter({owner: n for owner in OWNERS if (n := model.live(owner))})
@@ -367,12 +377,14 @@ class RecordMachine(CallerRules, ScheduleRules, QueueRules):
             assert new.fence >= old.fence
             assert (new.run, new.progress) >= (old.run, old.progress)
             if new.seq == old.seq:
-                untold = {"beat": old.beat, "progress": old.progress, "dependants": old.dependants}
+                untold = {"beat": old.beat, "progress": old.progress, "dependants": old.dependants, "cost": old.cost}
                 assert new._replace(**untold) == old, "a change that nobody was told of"
         for key, (state, _, doubts) in self.before.steps.items():
             now_state, _, now_doubts = stored.steps[key]
             assert state != "done" or now_state == "done", "what was done was undone"
             assert now_doubts >= doubts
+        for call, cost in self.before.costs.items():
+            assert cost in (DOUBT, stored.costs[call]), "what was paid was changed"
 
 
 @pytest.mark.timeout(300 + EXAMPLES)  # a failure is made as small as it can be, which takes time

@@ -10,7 +10,7 @@ import pytest
 from snapasset.database.migrations import load
 from snapasset.database.sqlite_connection import Connection
 from snapasset.records.endings import Complete
-from snapasset.records.events import EventsAfter
+from snapasset.records.events import CursorNow, EventsAfter, OwnerEventsAfter
 from snapasset.records.files import GetFile
 from snapasset.records.generations import FindGenerations, GetGeneration
 from snapasset.records.idempotency import Once, SubmitOnce
@@ -206,6 +206,15 @@ async def test_others_may_wait_for_them(database: Database) -> None:
     assert (free.status, job.status) == ("waiting", "blocked")
     await ended(database, await stored(database, "waiting"))
     assert (await stored(database, job.id)).status == "waiting"
+
+
+async def test_their_events_are_their_jobs_and_who_follows_an_owner_begins_after_them(database: Database) -> None:
+    assert {event.owner for event in await database.read(EventsAfter("active", 0))} == {OWNER}
+    now = await database.read(CursorNow())
+    assert now.pos == 2 * len(STATUSES)
+    await claimed(database)
+    [told] = await database.read(OwnerEventsAfter(OWNER, now))
+    assert (told.event.job_id, told.event.seq, told.event.owner) == ("waiting", 3, OWNER)
 
 
 async def test_a_key_that_made_a_job_finds_it(database: Database) -> None:

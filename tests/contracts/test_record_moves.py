@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from snapasset.errors import Conflict
-from snapasset.records.events import EventsAfter
+from snapasset.records.events import CursorNow, EventsAfter
 from snapasset.records.steps import FinishStep, StartStep
 from snapasset.records.transfer import Export, Import
 from tests.contracts.record_backends import RECORDS, Look
 from tests.contracts.record_jobs import CLAIM, a_job, claimed, ended, held, stored, submitted
+from tests.contracts.test_record_owner_events import names, rest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -71,6 +72,25 @@ async def test_it_goes_on_there(database: Database, another: Record) -> None:
     assert [event.seq for event in await there.read(EventsAfter(job.id, 0))] == [1, 2]
     assert (await stored(there, fresh.id)).status == "waiting"
     assert (await there.write(CLAIM)) is not None
+
+
+async def test_whose_events_they_are_is_known_there_and_cursors_of_before_lead_nowhere(
+    database: Database, another: Record
+) -> None:
+    there = await another.open()
+    begun = await there.read(CursorNow())
+    now = await database.read(CursorNow())
+    await fill(database)
+    was = (await rest(database, now))[3].cursor
+    lines = await lines_of(database)
+    await there.write(Import(lambda: lines))
+    fresh = await there.read(CursorNow())
+    for cursor in (now, was, begun):
+        assert not cursor.leads_on_to(fresh)
+    job = await submitted(there)
+    assert names(await rest(there, fresh)) == [(job.id, 1)]
+    from_the_first = await rest(there, fresh._replace(horizon=0, pos=0))
+    assert names(from_the_first) == [*names(await rest(database, now)), (job.id, 1)]
 
 
 async def test_nothing_is_mixed_with_what_is_there(database: Database, another: Record) -> None:

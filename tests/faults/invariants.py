@@ -73,7 +73,8 @@ def _steps_back(told: list[dict[str, Any]]) -> Iterator[str]:
     run, attempt = 1, 0
     for event in told:
         here = (event["run"], event["attempt"])
-        given_back = event["status"] == "waiting" and event["attempt"] == attempt - 1
+        # A process that stops gives a job back uncounted; one that was to be cancelled ends by that.
+        given_back = event["status"] in ("waiting", "cancelled") and event["attempt"] == attempt - 1
         if event["run"] < run or (event["run"] == run and event["attempt"] < attempt and not given_back):
             yield f"event {event['seq']} is of attempt {here} after {(run, attempt)}"
         run, attempt = here

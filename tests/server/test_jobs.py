@@ -33,6 +33,7 @@ async def test_a_submitted_job_is_answered_with_its_addresses(service: Service) 
         "generationId": body["generationId"],
         "status": "waiting",
         "streamToken": body["streamToken"],
+        "estimatedCost": None,
         "links": {
             "self": at,
             "events": f"{at}/events",
@@ -57,6 +58,7 @@ async def test_a_job_as_it_is_shown(service: Service) -> None:
         "jobId", "kind", "queue", "status", "cancelRequested", "priority", "run", "attempt", "attempts", "seq", "step",
         "progress", "data", "result", "error", "generationId", "createdAt", "startedAt", "finishedAt", "runAt",
         "updatedAt", "links", "dependsOn", "expiresAt", "queuePosition", "eta",
+        "estimatedCost", "cost",
     }  # fmt: skip
     unsaid = {"imageType": "vivid", "fit": "cover", "focalPoint": None, "background": None}
     assert job["data"] == {**GOOD, **unsaid}

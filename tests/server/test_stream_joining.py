@@ -239,3 +239,28 @@ async def test_who_comes_while_the_job_ends_gets_its_end(tmp_path: Path, plain: 
             await service.run(job_id)
             for types in await asyncio.gather(*readers):
                 assert (types[0], types[-1], types.count("final")) == ("connected", "final", 1)
+
+
+@pytest.mark.parametrize("goes", ["resets", "hangs up"])
+async def test_who_leaves_while_the_record_is_asked_is_forgotten(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, goes: str
+) -> None:
+    async with asked(tmp_path) as (service, port, database):
+        job_id = await service.submit()
+        database.hangs = True
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET /api/jobs/{job_id}/events HTTP/1.1\r\nhost: x\r\n".encode())
+        writer.write(f"x-session-id: {ALICE['x-session-id']}\r\n\r\n".encode())
+        await wait_until(lambda: bool(database.questions))
+        if goes == "resets":
+            writer.transport.abort()
+        else:
+            writer.close()
+        for _ in range(2):  # who is answered now came after it had left
+            async with listening(port, "/health/live"):
+                pass
+        database.hangs = False
+        async with following(port, job_id) as next_one:
+            assert await next_one.frame() is not None
+            assert service.state["hub"].readers == 1
+        assert "a request failed" not in caplog.text

@@ -19,11 +19,11 @@ def tie():
 
 garbage.search_seldom()
 searches = sum(one["collections"] for one in gc.get_stats())
-kept = [[] for _ in range(40_000)]
+kept = [[] for _ in range(15_000)]
 tied = tie()
 assert sum(one["collections"] for one in gc.get_stats()) == searches, "some thousand objects begin no search"
 assert gc.get_freeze_count() > 1_000
-kept += [[] for _ in range(40_000)]
+kept += [[] for _ in range(15_000)]
 assert tied() is None, "and yet a knot is found in the end"
 """
 

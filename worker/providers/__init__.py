@@ -160,6 +160,14 @@ class ImageProvider(ABC):
         are final.
         """
 
+    def estimate(self, request: ImageRequest) -> int | None:
+        """What this picture is expected to cost, in millionths of a US dollar, rather too much than too little.
+
+        0 when pictures are free; None when nobody knows.
+        """
+        del request
+        return None if self.paid else 0
+
     async def look(self) -> Standing:
         """How whoever makes the pictures stands with us; see `snapasset.standing.Stands`."""
         return Standing("ok")

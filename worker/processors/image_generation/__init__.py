@@ -6,10 +6,12 @@ to is kept with the generation, so that more can be cut from it later.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 from snapasset.errors import SnapAssetError
 from snapasset.job_type import Access, JobType
+from snapasset.records.costs import Charge
 from snapasset.storage import Storage
 from snapasset.storage.kept import KeptStorage
 from worker.images.render import Renderer
@@ -21,11 +23,15 @@ from worker.renditions.origin import Origin
 from worker.renditions.request import FocalPoint
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from snapasset.records.files import FileRow
     from snapasset.settings import Settings
     from worker.context import JobContext, Step
     from worker.images.decode import Master
-    from worker.images.platforms import PlatformTable
+    from worker.images.platforms import Platform, PlatformTable
+    from worker.providers import Charge as Told
+    from worker.providers import GeneratedImage
 
 _MASTER: Final = "master"
 
@@ -48,6 +54,10 @@ def image_generation(settings: Settings, platforms: PlatformTable) -> JobType[Ge
         """Make the master, then every rendition that can be made. Raises what kept the job from having any."""
         return await _Generation(context, platforms, provider, storage, renderer).run()
 
+    def quote(args: GenerateImage, provider: ImageProvider, *_: object) -> int | None:
+        """What the one picture that is paid for is expected to cost."""
+        return provider.estimate(_order(args, provider, platforms.pick(args.platforms)))
+
     return JobType(
         kind="image-generation",
         queue="image-generation",
@@ -59,6 +69,31 @@ def image_generation(settings: Settings, platforms: PlatformTable) -> JobType[Ge
         timeout=600.0,
         access=Access.SESSION,
         generation="new",
+        quote=quote,
+    )
+
+
+def _order(
+    args: GenerateImage, provider: ImageProvider, platforms: Sequence[Platform], owner: str | None = None
+) -> ImageRequest:
+    """The one picture from which all others are cut."""
+    size = provider.plan_size(platforms)
+    return ImageRequest(
+        prompt=args.prompt, width=size.width, height=size.height, image_type=args.image_type, owner=owner
+    )
+
+
+def _charge(provider: ImageProvider, made: GeneratedImage, told: Told) -> Charge:
+    """What a picture cost, as the record keeps it."""
+    return Charge(
+        provider=provider.name,
+        model=made.model,
+        request_id=told.request_id,
+        size=f"{made.width}x{made.height}",
+        quality=told.quality,
+        usage=json.dumps(dict(told.usage)),
+        priced=told.priced,
+        micro_usd=told.micro_usd,
     )
 
 
@@ -119,16 +154,10 @@ class _Generation:
         )
 
     async def _generate(self, step: Step) -> Generated:
-        args = self._context.args
-        size = self._provider.plan_size(self._platforms)
-        request = ImageRequest(
-            prompt=args.prompt,
-            width=size.width,
-            height=size.height,
-            image_type=args.image_type,
-            owner=self._context.job.owner,
-        )
-        made = await self._provider.generate(request, step.tick)
+        order = _order(self._context.args, self._provider, self._platforms, self._context.job.owner)
+        made = await self._provider.generate(order, step.tick)
+        if made.charge is not None:
+            step.charge(_charge(self._provider, made, made.charge))
         file = await self._store(step, _MASTER, made.data, made.content_type, (made.width, made.height))
         origin = Origin(
             model=made.model,

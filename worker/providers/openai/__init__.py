@@ -29,6 +29,7 @@ from worker.providers import Charge, GeneratedImage, ImageProvider, Preview
 from worker.providers.fetch import Fetcher, Origin
 from worker.providers.openai.answers import Answer, ask
 from worker.providers.openai.backends import OPENAI_URL, backend_of
+from worker.providers.openai.estimates import expected_usage
 from worker.providers.openai.faults import KeyRefused, lost, told
 from worker.providers.openai.line import open_line
 from worker.providers.openai.listing import Listing, complaint, list_models, warning
@@ -100,6 +101,16 @@ class OpenAIProvider(ImageProvider):
         self._look_seconds = look_seconds
         self._looked_at = -math.inf
         self._looking = asyncio.Lock()
+
+    def estimate(self, request: ImageRequest) -> int | None:
+        """By the table of prices; None for a model that is not in it."""
+        if not self.paid:
+            return 0
+        price = self._prices.price_of(self.model)
+        if price is None:
+            return None
+        order = self._wishes.order(request, shown=True)
+        return price.micro_usd(expected_usage(order, self._wishes.quality, request.width, request.height))
 
     async def open(self) -> None:
         """Ask for the models. Raises `BadConfiguration` for one that is no more; a silent provider is only warned of."""
