@@ -83,13 +83,15 @@ async def identify(request: Request[State]) -> Identity | None:
 async def identify_or_mint(request: Request[State]) -> Identity:
     """The identity a request brings, or a new anonymous session, to be handed out by `hand_out`.
 
-    Raises `MissingUser` where no sessions are taken.
+    Raises `MissingUser` where no sessions are taken, and the refusal 403 when another site sent the request.
     """
     identity = await identify(request)
     if identity is not None:
         return identity
     if not takes_sessions(request.state["settings"]):
         raise MissingUser(_SIGN_IN)
+    # A browser sends no cookie with what another site has it ask for, and a fresh one would take the place of its own.
+    _refuse_other_sites(request)
     session = secrets.token_urlsafe(_SESSION_BYTES)
     return _of(session)._replace(fresh_session=session)
 
@@ -100,6 +102,14 @@ async def identify_or_nobody(request: Request[State]) -> Identity:
     So a request without one takes the same way, and the same time, as one for a stranger's thing or a missing one.
     """
     return await identify(request) or NOBODY
+
+
+async def identify_admin(request: Request[State]) -> Identity:
+    """The identity of an admin. Raises `MissingUser` for anybody else."""
+    identity = await identify(request)
+    if identity is None or identity.access < Access.ADMIN:
+        raise MissingUser
+    return identity
 
 
 def takes_sessions(settings: Settings) -> bool:

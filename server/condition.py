@@ -58,6 +58,11 @@ class Known(NamedTuple):
         }
         return {queue: counts for queue, counts in strange.items() if counts}
 
+    @property
+    def stuck(self) -> bool:
+        """Whether a queue has paused itself, and somebody has to see to that."""
+        return any(room.reason is not None for room in self.rooms.values())
+
     def deserted(self, queue: str) -> bool:
         """Whether jobs are ready that no live process would take, though nobody has paused the queue.
 
@@ -70,7 +75,7 @@ class Known(NamedTuple):
 class Condition(NamedTuple):
     """How the parts are.
 
-    `answers`: whether the record does; `known` is None while it does not, and while it is too slow to count the jobs.
+    `users`: whether who has signed in can be known, None where nobody can sign in. `answers`: whether the record does; `known` is None while it does not, and while it is too slow to count the jobs.
     `provider`: who makes the pictures, as far as this process knows. `storage_why`: a sentence, when the storage is not ok.
     """
 
@@ -79,6 +84,7 @@ class Condition(NamedTuple):
     storage: StorageWord
     redis: RedisStatus
     provider: Standing
+    users: Standing | None = None
     storage_why: str | None = None
 
     @property
@@ -86,18 +92,19 @@ class Condition(NamedTuple):
         """down: no job is taken; degraded: jobs are taken, and not all will succeed now, or nobody can tell."""
         if not self.answers:
             return "down"
-        well = self.known is not None and not any(map(self.known.deserted, self.known.ready))
-        parts = self.storage == "ok" and self.redis != "down" and self.provider.status != "down"
+        well = self.known is not None and not self.known.stuck and not any(map(self.known.deserted, self.known.ready))
+        users = self.users is None or self.users.status != "down"
+        parts = users and self.storage == "ok" and self.redis != "down" and self.provider.status != "down"
         return "ok" if well and parts else "degraded"
 
 
 async def glance(state: State) -> Condition:
     """As `look`, begun at most `SHARED_SECONDS` ago: however many probe, the record is asked twice a second.
 
-    How Redis is is known without asking, so that is told as it is now.
+    How Redis is is known without asking, and so is whether users can be checked: that is told as it is now.
     """
     seen = await state["life"].condition.get(lambda: look(state))
-    return seen._replace(redis=state["switch"].redis)
+    return seen._replace(redis=state["switch"].redis, users=_users(state))
 
 
 async def look(state: State) -> Condition:
@@ -111,7 +118,12 @@ async def look(state: State) -> Condition:
     )
     standing = provider or Standing("unknown", "The picture provider has not answered in time.")
     word, why = storage or ("down", None)
-    return Condition(answers or known is not None, known, word, state["switch"].redis, standing, why)
+    return Condition(answers or known is not None, known, word, state["switch"].redis, standing, _users(state), why)
+
+
+def _users(state: State) -> Standing | None:
+    users = state["users"]
+    return None if users is None else users.standing()
 
 
 def queue_names(state: State, known: Known) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic.alias_generators import to_camel
 from starlette.responses import Response
@@ -12,6 +12,7 @@ from starlette.responses import Response
 from server.condition import glance, queue_names
 from server.state import Stage
 from snapasset import __version__
+from snapasset.errors import ProviderQuotaExceeded
 from snapasset.vitals import record_answers
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
     from server.condition import Condition, Known
     from server.state import State
+    from snapasset.standing import Standing
+
+
+_REASONS: Final = {ProviderQuotaExceeded.code: "Paused: the provider's quota is used up."}
 
 
 async def overview(request: Request[State]) -> Response:
@@ -60,6 +65,7 @@ def overview_body(state: State, condition: Condition) -> dict[str, Any]:
             },
             "provider": _provider(state, condition),
             "redis": {"status": condition.redis, **({} if switch.why is None else {"why": switch.why})},
+            **({} if condition.users is None else {"users": _standing(condition.users)}),
             "queues": {} if known is None else _queues(state, known),
         },
     }
@@ -89,13 +95,27 @@ def queue_body(known: Known, name: str) -> dict[str, Any]:
         "blocked": depth.blocked,
         "workers": known.serving(name),
         "paused": known.room(name).paused,
+        **_reason(known, name),
     }
 
 
 def _provider(state: State, condition: Condition) -> dict[str, Any]:
-    provider, standing = state["provider"], condition.provider
-    body = {"status": standing.status, "name": provider.name, "model": provider.model}
-    return body if standing.why is None else {**body, "why": standing.why}
+    provider = state["provider"]
+    return {**_standing(condition.provider), "name": provider.name, "model": provider.model}
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    return {"status": standing.status, **({} if standing.why is None else {"why": standing.why})}
+
+
+def _reason(known: Known, name: str) -> dict[str, str]:
+    """Why a queue has paused itself, and how it goes on."""
+    reason = known.room(name).reason
+    if reason is None:
+        return {}
+    return {
+        "why": f"{_REASONS.get(reason, reason)} Mend that, then resume by POST /api/queues/{name}/resume as an admin."
+    }
 
 
 def _queues(state: State, known: Known) -> dict[str, dict[str, Any]]:

@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from snapasset.records.workers import WorkerSeen
 
 SETTINGS: Final = (
-    "allow_anonymous", "sqlite_synchronous", "log_level", "live_jobs_per_owner", "job_max_concurrency",
+    "allow_anonymous", "admin_claim", "sqlite_synchronous", "log_level", "live_jobs_per_owner", "job_max_concurrency",
     "retry_base_seconds", "retry_max_seconds", "beat_seconds", "lease_seconds", "presence_seconds", "reconcile_seconds",
     "drain_seconds",
+    "spend_cap_usd", "spend_cap_owner_usd", "credits_per_picture",
     "paid_doubt", "openai_backend", "image_quality", "image_previews", "openai_seconds", "redis_probe_seconds", "redis_return_seconds", "fallback_worker", "ring_cap", "ring_drain_seconds",
     "ring_seconds", "keep_completed_hours", "keep_completed_jobs", "keep_failed_days", "keep_failed_jobs",
     "keep_failed_files_days", "cleanup_cron", "cleanup_zone", "health_seconds", "heartbeat_seconds", "stream_retry_ms",
-    "stream_age_seconds", "stream_frozen_seconds", "stream_drain_seconds", "streams_max", "streams_per_owner",
+    "stream_age_seconds", "stream_frozen_seconds", "stream_drain_seconds", "connections_max", "streams_max", "streams_per_owner",
     "sweep_seconds", "sweep_redis_seconds",
 )  # fmt: skip
 """What explains how the service behaves and gives nothing away."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from snapasset.errors import DependencyFailed, InvalidInput, Refused, SnapAssetError, Unavailable
+from snapasset.errors import DependencyFailed, InvalidInput, Refused, SnapAssetError, SpendCapReached, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,8 @@ STATUSES: Final[dict[str, HTTPStatus]] = {
     "conflict": HTTPStatus.CONFLICT,
     "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "too_many_jobs": HTTPStatus.TOO_MANY_REQUESTS,
+    "spend_cap_reached": HTTPStatus.TOO_MANY_REQUESTS,
+    "not_enough_credits": HTTPStatus.PAYMENT_REQUIRED,
     "link_expired": HTTPStatus.GONE,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "database_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
@@ -130,7 +133,8 @@ def problem_of(scope: Scope, error: SnapAssetError) -> Response:
         request_id=scope["state"].get("request_id"),
         fields=error.fields if isinstance(error, InvalidInput) else None,
     )
-    return _response(status, body)
+    seconds = error.retry_after_seconds if isinstance(error, SpendCapReached) else None
+    return _response(status, body, None if seconds is None else {"retry-after": str(math.ceil(seconds))})
 
 
 def internal_problem(scope: Scope) -> Response:

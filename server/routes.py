@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from server import (
     events,
+    events_token,
     files,
     generations,
     health,
@@ -18,9 +19,12 @@ from server import (
     jobs,
     kinds,
     metrics,
+    owner_events,
     page_files,
+    queues,
     statistics,
     submission,
+    usage,
     zips,
 )
 from server.middleware import Surroundings
@@ -43,12 +47,17 @@ ROUTES: Final = (
     Route("/api/jobs/{job_id}/cancel", jobs.cancel, methods=["POST"]),
     Route("/api/jobs/{job_id}/retry", jobs.retry, methods=["POST"]),
     Route("/api/jobs/{job_id}/timeline", jobs.timeline),
+    Route("/api/events", owner_events.follow, methods=["GET"]),
+    Route("/api/events/token", events_token.issue, methods=["POST"]),
     Route("/api/generations", generations.find),
     Route("/api/generations/{generation_id}", generations.look),
     Route("/api/generations/{generation_id}", generations.remove, methods=["DELETE"]),
     Route("/api/generations/{generation_id}/renditions", generations.render, methods=["POST"]),
     Route("/api/generations/{generation_id}/zip", zips.download),
     Route("/api/files/{file_id}", files.serve),
+    Route("/api/usage", usage.look),
+    Route("/api/usage/credits", usage.give, methods=["POST"]),
+    Route("/api/queues/{queue}/resume", queues.resume, methods=["POST"]),
     Route("/api/kinds", kinds.describe),
     Route("/openapi.json", document.serve),
     Route("/health", health.overview),

@@ -11,7 +11,8 @@ import json
 import logging
 import math
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import httpx
 from jwt import PyJWK, PyJWTError
@@ -139,7 +140,7 @@ class SigningKeys:
 
     async def _body(self) -> bytes:
         async with self._http.stream("GET", self._address, headers={"accept": "application/json"}) as answer:
-            if answer.status_code != httpx.codes.OK:
+            if answer.status_code != HTTPStatus.OK:
                 raise _NoKeySet(f"answered {answer.status_code}")
             body = b""
             async for piece in answer.aiter_bytes():
@@ -164,11 +165,11 @@ def _keys_of(body: bytes) -> dict[str, PyJWK]:
         told: Any = json.loads(body)
     except (ValueError, RecursionError):
         told = None
-    listed: Any = told.get("keys") if isinstance(told, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    listed = cast("dict[str, Any]", told).get("keys") if isinstance(told, dict) else None
     if not isinstance(listed, list):
         raise _NoKeySet("answered something else")
     found: dict[str, PyJWK] = {}
-    for one in listed[:_KEYS]:  # pyright: ignore[reportUnknownVariableType]
+    for one in cast("list[Any]", listed)[:_KEYS]:
         key = _key_of(one)
         if key is not None:
             found.setdefault(*key)
@@ -178,9 +179,11 @@ def _keys_of(body: bytes) -> dict[str, PyJWK]:
 def _key_of(told: Any) -> tuple[str, PyJWK] | None:  # noqa: ANN401  whatever was sent
     if not isinstance(told, dict):
         return None
-    jwk: dict[str, Any] = told
+    jwk = cast("dict[str, Any]", told)
     kid, kind = jwk.get("kid"), jwk.get("kty")
-    if not isinstance(kid, str) or not 0 < len(kid) <= _KID_LENGTH or kind not in _ALGORITHMS:
+    if not isinstance(kid, str) or not 0 < len(kid) <= _KID_LENGTH:
+        return None
+    if not isinstance(kind, str) or kind not in _ALGORITHMS:
         return None
     algorithm = _ALGORITHMS[kind]
     if jwk.get("alg", algorithm) != algorithm or jwk.get("use", "sig") != "sig" or not _verifies(jwk):

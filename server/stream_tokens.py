@@ -1,7 +1,8 @@
-"""Tokens for an `EventSource` that can send neither a cookie nor a header: `?token=` opens one job's stream, read-only.
+"""Tokens for an `EventSource` that can send neither a cookie nor a header: `?token=` opens a stream, read-only.
 
-A token is a keyed hash of the job and its owner, so none is stored. It opens nothing but that stream, and lives as long
-as the job and a day more. It stands in a URL, where histories and proxies see it; that is all that such a leak gives.
+A job's token is a keyed hash of the job and its owner. It opens that job's stream, as long as the job lives and a day more.
+An owner's token opens the stream of all his news for an hour; it names him and the hour's end, signed. Neither is stored,
+and neither opens anything else. They stand in URLs, where histories and proxies see them; that is all that such a leak gives.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import contextlib
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from snapasset.errors import BadConfiguration, NotFound
+from snapasset.errors import BadConfiguration, MissingUser, NotFound
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
 
 AFTERLIFE_MS: Final = 86_400_000
 """How long after its job has ended a token still opens the stream."""
+
+OWNER_SECONDS: Final = 3_600
+"""How long an owner's token opens his stream."""
+
+_OWNER_TOKEN: Final = re.compile(r"([0-9]{1,12})\.([A-Za-z0-9_-]{1,200})\.([A-Za-z0-9_-]{43})")
 
 _FILE: Final = "signing-secret"
 _SECRET_BYTES: Final = 32
@@ -37,8 +44,7 @@ class StreamTokens:
 
     def make(self, job_id: str, owner: str) -> str:
         """The token of one job's stream."""
-        digest = hmac.digest(self._secret, f"stream\0{job_id}\0{owner}".encode(), hashlib.sha256)
-        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        return self._signed(f"stream\0{job_id}\0{owner}")
 
     def check(self, token: str, job: Job | None, now_ms: int) -> Job:
         """The job, if the token opens its stream. Raises `NotFound`, for an unknown job as for a wrong token."""
@@ -47,6 +53,26 @@ class StreamTokens:
         if job is None or not fits or (job.finished_at is not None and now_ms > job.finished_at + AFTERLIFE_MS):
             raise NotFound("There is no such job.")
         return job
+
+    def make_for_owner(self, owner: str, now_ms: int) -> tuple[str, int]:
+        """The token of all of an owner's news, and until when it is good, in ms since the epoch."""
+        until = now_ms // 1000 + OWNER_SECONDS
+        name = base64.urlsafe_b64encode(owner.encode()).decode().rstrip("=")
+        signature = self._signed(f"news\0{until}\0{name}")
+        return f"{until}.{name}.{signature}", until * 1000
+
+    def owner_of(self, token: str, now_ms: int) -> str:
+        """Whose news a token opens. Raises `MissingUser`, for one that is none as for one whose time is over."""
+        parts = _OWNER_TOKEN.fullmatch(token)
+        until, name, signature = parts.groups() if parts else ("0", "", "")
+        expected = self._signed(f"news\0{until}\0{name}")
+        if not hmac.compare_digest(signature.encode(), expected.encode()) or now_ms >= int(until) * 1000:
+            raise MissingUser("The token of the stream is not valid, or its time is over: ask for another.")
+        return base64.urlsafe_b64decode(name + "=" * (-len(name) % 4)).decode()
+
+    def _signed(self, text: str) -> str:
+        digest = hmac.digest(self._secret, text.encode(), hashlib.sha256)
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def read_secret(settings: Settings) -> bytes:

@@ -10,6 +10,7 @@ from snapasset.batch import parents_first, positions_of
 from snapasset.errors import BadConfiguration, InvalidInput, NotFound
 from snapasset.job import Job, Priority, new_id
 from snapasset.job_type import Access
+from snapasset.records.credits import GrantCredits
 from snapasset.records.endings import Cancel
 from snapasset.records.events import EventsAfter
 from snapasset.records.idempotency import SubmitOnce, Submitted, submitted
@@ -84,8 +85,8 @@ class JobClient:
     ) -> Job:
         """Put a job into the record, then ring for it. When this returns, the job is safe.
 
-        Raises `UnknownKind`, `InvalidInput`, `TooManyJobs`, `DependencyFailed`, and `NotFound` for a generation that is
-        not the owner's.
+        Raises `UnknownKind`, `InvalidInput`, `TooManyJobs`, `SpendCapReached`, `NotEnoughCredits`, `DependencyFailed`,
+        and `NotFound` for a generation that is not the owner's.
         """
         job = await self._database.write(self._submission(kind, args, owner, access, options or SubmitOptions()))
         await self._ring(job)
@@ -188,6 +189,10 @@ class JobClient:
         rate_ms = check_limits(concurrency, rate_jobs, rate_seconds)
         await self._database.write(LimitQueue(queue, concurrency, rate_jobs, rate_ms))
 
+    async def grant(self, owner: str, amount: int, name: str) -> int:
+        """Give an owner credits, once for each `name`; returns how many are left. Raises `Conflict`, see `GrantCredits`."""
+        return await self._database.write(GrantCredits(owner, amount, name))
+
     async def keep_schedules(self) -> None:
         """Bring the record's schedules up to what the kinds say; those of kinds that are not known here are left alone.
 
@@ -222,6 +227,7 @@ class JobClient:
             raise InvalidInput(fields={"options.runAt": "give either delay or runAt, not both"})
         adds = job_type.generation == "existing"
         existing: str | None = getattr(args, "generation_id", None) if adds else None
+        estimate = self._estimate(job_type, args)
         return Submit(
             job_id=new_id(),
             kind=kind,
@@ -237,7 +243,9 @@ class JobClient:
             depends_on=options.depends_on,
             ttl_ms=None if options.ttl is None else round(options.ttl * 1000),
             adds=adds,
-            estimate=self._estimate(job_type, args),
+            estimate=estimate,
+            caps=self._settings.spend_caps,
+            credits=self._settings.credits_per_picture if estimate != 0 and access < Access.ADMIN else 0,
         )
 
     def _estimate(self, job_type: JobType[Any, Any], args: Wire) -> int | None:

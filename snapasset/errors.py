@@ -11,6 +11,8 @@
     │   ├── Conflict                    conflict                the record's state forbids it
     │   ├── KeyReused                   idempotency_key_reused  the same key came with another request
     │   ├── TooManyJobs                 too_many_jobs           the owner has too many unended jobs
+    │   ├── NotEnoughCredits            not_enough_credits
+    │   ├── SpendCapReached             spend_cap_reached       what may be spent in a day is spent; says when to come again
     │   └── LinkExpired                 link_expired            a signed address whose time is over
     ├── Unavailable                     a part of SnapAsset is away: try again
     │   ├── DatabaseUnavailable         database_unavailable
@@ -117,6 +119,23 @@ class TooManyJobs(Refused):
     code = "too_many_jobs"
     sentence = "Too many of your jobs have not ended yet."
     retryable = True
+
+
+class NotEnoughCredits(Refused):
+    code = "not_enough_credits"
+    sentence = "You have not enough credits left for this."
+
+
+class SpendCapReached(Refused):
+    """What may be spent in a day is spent, or promised; `retry_after_seconds` is how long that day still lasts."""
+
+    code = "spend_cap_reached"
+    sentence = "What may be spent today is spent; come again tomorrow."
+    retryable = True
+
+    def __init__(self, detail: str | None = None, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class LinkExpired(Refused):

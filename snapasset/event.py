@@ -39,12 +39,14 @@ class Event(NamedTuple):
 class Tick(NamedTuple):
     """Progress within a step, at most four a second and job.
 
-    `owner` is empty in one that another process told to whoever watches the job: they know whose it is.
+    `owner` is empty in one that another process told to whoever watches the job: they know whose it is. `after` is the seq
+    of the newest event that whoever told it had told before, 0 when that is not known: who has a newer one drops the tick.
     """
 
     job_id: str
     body: str
     owner: str
+    after: int = 0
 
 
 News = Event | Tick

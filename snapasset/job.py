@@ -42,7 +42,8 @@ class Job(NamedTuple):
     hands; whoever holds an older one is refused. `run` counts the starts a user asked for, `attempt` those within it.
     `depends_on` is the JSON list of the jobs that must complete first, `dependants` counts the jobs that wait for this
     one; a job that was not begun by `expires_at` fails. `estimate` is what it is expected to cost, in millionths of a US
-    dollar: 0 when nothing, None when nobody knows; `cost` is a JSON text of what it has cost by now, None when nothing.
+    dollar: 0 when nothing, None when nobody knows; `cost` is a JSON text of what it has cost by now, None when nothing; `credits` is how many
+    credits of its owner's a run takes.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Job(NamedTuple):
     expires_at: int | None = None
     estimate: int | None = None
     cost: str | None = None
+    credits: int = 0
 
     @property
     def ended(self) -> bool:

@@ -14,10 +14,11 @@ from pydantic_settings import SettingsConfigDict
 
 from snapasset.cron import next_fire
 from snapasset.errors import BadConfiguration, InvalidInput
+from snapasset.spend_settings import SpendSettings
 from snapasset.stream_settings import StreamSettings
 
 
-class Settings(StreamSettings):
+class Settings(StreamSettings, SpendSettings):
     """The settings of one process; frozen once read."""
 
     model_config = SettingsConfigDict(

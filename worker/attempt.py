@@ -15,11 +15,13 @@ from snapasset.errors import (
     OutcomeUnknown,
     ProcessorFailed,
     ProviderError,
+    ProviderQuotaExceeded,
     SnapAssetError,
+    SpendCapReached,
     wire_error,
 )
 from snapasset.records.claims import GiveBack
-from snapasset.records.endings import Complete, EndCancelled, Fail
+from snapasset.records.endings import Complete, EndCancelled, Fail, PutOff
 from worker.context import CancelNoticed, JobContext, JobLost, Stopped, own_fault
 
 if TYPE_CHECKING:
@@ -62,7 +64,13 @@ class Attempt:
             raise self._internal(error) from error
         doubts_allowed = 1 if self._settings.paid_doubt == "repeat" else 0
         self.context = JobContext(
-            self.job, args, done=done, persist=persist, publish=publish, doubts_allowed=doubts_allowed
+            self.job,
+            args,
+            done=done,
+            persist=persist,
+            publish=publish,
+            doubts_allowed=doubts_allowed,
+            caps=self._settings.spend_caps,
         )
         return self.context
 
@@ -95,13 +103,18 @@ class Attempt:
         change = EndCancelled if self._cancelling else GiveBack
         return change(self.job.id, self.job.fence)
 
-    def failure(self, error: SnapAssetError) -> Fail:
+    def failure(self, error: SnapAssetError) -> Write[Job | None]:
         """The change that ends this attempt badly, with the pause before the next if there is to be one."""
         doubtful = self.context is not None and bool(self.context.paid_calls)
         if self.context is not None and self.context.too_doubtful:
             log.warning("a paid call was lost too often", extra={"jobId": self.job.id, "code": error.code})
             error = OutcomeUnknown()
         log.warning("an attempt failed", extra={"jobId": self.job.id, "queue": self.job.queue, "code": error.code})
+        if isinstance(error, SpendCapReached):
+            return PutOff(self.job.id, self.job.fence, wire_error(error), round(self._pause(error) * 1000))
+        if isinstance(error, ProviderQuotaExceeded):
+            log.error("the provider's quota is used up: the queue waits to be resumed", extra={"queue": self.job.queue})
+            return PutOff(self.job.id, self.job.fence, wire_error(error), 0, pauses=True)
         return Fail(
             self.job.id,
             self.job.fence,
@@ -119,7 +132,7 @@ class Attempt:
         base = self._settings.retry_base_seconds
         pause = min(self._settings.retry_max_seconds, base * 2 ** (self.job.attempt - 1))
         pause *= random.uniform(0.8, 1.2)  # noqa: S311
-        wanted = error.retry_after_seconds if isinstance(error, ProviderError) else None
+        wanted = error.retry_after_seconds if isinstance(error, ProviderError | SpendCapReached) else None
         return pause if wanted is None else max(pause, wanted + random.uniform(0, base))  # noqa: S311
 
     async def _process(self, context: JobContext[Any]) -> str:

@@ -15,7 +15,7 @@ from snapasset.errors import AnswerLost, OutcomeUnknown, ProcessorFailed, Provid
 from snapasset.event import Event, tick
 from snapasset.job_type import Wire
 from snapasset.records.costs import Charge, SaveCharge
-from snapasset.records.steps import FailStep, FinishStep, SavePaidStep, StartStep
+from snapasset.records.steps import FailStep, FinishStep, SavePaidStep, ShowFile, StartStep
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from snapasset.event import News
     from snapasset.job import Job
     from snapasset.records.files import FileRow
+    from snapasset.spend_settings import Caps
 
 A = TypeVar("A", bound=Wire)
 O = TypeVar("O", bound=Wire)  # noqa: E741  the output of a step
@@ -80,6 +81,10 @@ class Step:
         """Enter a file, already in the storage or with its bytes, into the record together with the step's output."""
         self.files.append(file)
 
+    async def show(self, file: FileRow, name: str, told: Wire) -> None:
+        """Enter a file that is of use only until the step is done, and tell of it at once, as the field `name` of an event."""
+        await self._context.tell_of(self._name, file, name, told)
+
     def describe(self, made: Wire) -> None:
         """Write down with the generation, which outlives its job, how it came to be; together with the step's output."""
         self.made = made.model_dump_json()
@@ -109,6 +114,7 @@ class JobContext(Generic[A]):
         persist: Persist,
         publish: Callable[[News], None],
         doubts_allowed: int,
+        caps: Caps | None = None,
     ) -> None:
         self.job = job
         self.args = args
@@ -120,6 +126,7 @@ class JobContext(Generic[A]):
         self._persist = persist
         self._publish = publish
         self._doubts_allowed = doubts_allowed
+        self._caps = caps
         self._next_tick_at = 0.0
         self._held_tick: asyncio.TimerHandle | None = None
         self._step_name: str | None = None
@@ -150,7 +157,7 @@ class JobContext(Generic[A]):
             return self._known(name, saved, output, span[1])
         self.check_cancelled()
         self.progress = max(self.progress, span[0])
-        started = await self._persist(StartStep(self.job.id, self.job.fence, name, paid, self.progress))
+        started = await self._persist(StartStep(self.job.id, self.job.fence, name, paid, self.progress, self._caps))
         if started is None:
             self.lost = True
             raise JobLost
@@ -200,6 +207,14 @@ class JobContext(Generic[A]):
             self._publish_tick()
         else:
             self._held_tick = asyncio.get_running_loop().call_later(wait, self._publish_tick)
+
+    async def tell_of(self, step: str, file: FileRow, name: str, told: Wire) -> None:
+        """Have an unfinished thing filed and told of, unless the job is lost."""
+        if not self.lost:
+            text = told.model_dump_json()
+            self.learn(
+                await self._persist(ShowFile(self.job.id, self.job.fence, step, self.progress, file, name, text))
+            )
 
     def hear(self, news: News) -> None:
         """Take in news of this job from the feed: somebody may have asked to cancel it."""

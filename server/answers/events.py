@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
+from server.answers.gallery import File
 from server.answers.jobs import Job
 from server.answers.words import Code, Cost, Count, Free, Id, JobError, Maybe, Percent, Time
 from snapasset.job import Status
@@ -26,14 +27,21 @@ class _Told(Wire):
     cost: Maybe[Cost]
 
 
+class Preview(File):
+    """An unfinished picture; the higher its `index`, the finer it is. Its address is good until the finished one is there."""
+
+    index: Count
+
+
 class ChangeEvent(_Told):
-    """A job has changed. With `state` it is news of the step `step`: `output` when it is done, `error` when it failed."""
+    """A job has changed. With `preview` it shows how far its picture is. With `state` it is news of the step `step`: `output` when it is done, `error` when it failed."""
 
     type: Literal["update"]
     kind: Maybe[str]
     state: Maybe[StepState]
     output: JsonValue = None
     error: Maybe[JobError]
+    preview: Maybe[Preview]
 
 
 class TickEvent(Wire):
@@ -72,6 +80,13 @@ class SnapshotEvent(Job):
     """The first frame of a fresh stream: the job as it stands."""
 
     type: Literal["connected"]
+
+
+class EventsToken(Wire):
+    """Opens `GET /api/events` as `?token=`, for the caller's own news, until `expiresAt`."""
+
+    token: str
+    expires_at: Time
 
 
 class ResumedEvent(Wire):

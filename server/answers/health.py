@@ -46,8 +46,21 @@ class ProviderHealth(Wire):
     why: Maybe[str]
 
 
+class UsersHealth(Wire):
+    """Whether who has signed in can be known; there where users can sign in. unknown: no keys to check them by were had yet.
+
+    down: they cannot be had, and users are refused; `why` says what to mend.
+    """
+
+    status: Literal["ok", "unknown", "down"]
+    why: Maybe[str]
+
+
 class QueueHealth(Wire):
-    """The jobs of a queue that have not ended, and how many live processes take them."""
+    """The jobs of a queue that have not ended, and how many live processes take them.
+
+    `why`: the reason for which it has paused itself, and how it goes on.
+    """
 
     waiting: Count
     active: Count
@@ -55,6 +68,7 @@ class QueueHealth(Wire):
     blocked: Count
     workers: Count
     paused: bool
+    why: Maybe[str]
 
 
 class Services(Wire):
@@ -64,15 +78,16 @@ class Services(Wire):
     storage: StorageHealth
     provider: ProviderHealth
     redis: RedisHealth
+    users: Maybe[UsersHealth]
     queues: dict[str, QueueHealth]
 
 
 class Health(Wire):
     """How the service is. `uptime` in seconds.
 
-    degraded: jobs are taken, but not all will succeed now, or nobody can tell: the storage, Redis or the provider is away, jobs are ready
+    degraded: jobs are taken, but not all will succeed now, or nobody can tell: the storage, Redis, the provider or the users' keys are away, jobs are ready
     that no live process would take (it must serve the queue and know the kind) while the queue is not paused, or the
-    database is too slow to count them. down: no job is taken. `unknownKinds`: by queue and kind, how many jobs wait for
+    database is too slow to count them, or a queue has paused itself. down: no job is taken. `unknownKinds`: by queue and kind, how many jobs wait for
     another version of the service than the one that answers.
     """
 

@@ -57,6 +57,13 @@ class Kind(Wire):
     args_schema: Annotated[Free, Field(alias="schema")]
 
 
+class QueueState(Wire):
+    """Whether a queue is paused."""
+
+    queue: str
+    paused: bool
+
+
 class Kinds(Wire):
     """Every kind of job that can be asked for."""
 

@@ -16,6 +16,7 @@ from server.openapi.other_operations import gallery_operations, service_operatio
 from server.openapi.parts import LINKS, PARAMETERS, SECURITY_SCHEMES
 from server.openapi.schemas import Limits, all_schemas
 from server.openapi.submissions import submissions
+from server.openapi.usage_operations import usage_operations
 from server.problems import MEDIA_TYPE
 from snapasset import __version__
 
@@ -31,6 +32,7 @@ _TAGS: Final = {
     "Jobs": "Work that is done in the background; each is followed live, or looked at later.",
     "Generations": "What was made from one prompt. It outlives its job.",
     "Files": "Pictures.",
+    "Usage": "What was used, and may still be.",
     "Service": "What can be asked for, and how the service is.",
     "Page": "The page at /.",
 }
@@ -66,6 +68,7 @@ def document(catalogue: Catalogue, limits: Limits) -> dict[str, Any]:
         **submissions(catalogue, schemas),
         **job_operations(catalogue, schemas),
         **gallery_operations(),
+        **usage_operations(),
         **service_operations(),
         **health_operations(),
     }

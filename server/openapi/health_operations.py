@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from server.openapi.building import TEXT, answer, operation
 from server.openapi.kinds import ref
-from server.openapi.parts import ADMIN, ANYBODY, METRICS, refusals
+from server.openapi.parts import ADMIN, ANYBODY, CHANGING, METRICS, refusals
 
 if TYPE_CHECKING:
     from server.openapi.building import Operation, Paths
@@ -20,6 +20,7 @@ def health_operations() -> Paths:
         "/health/ready": {"get": _health("getReadiness", "Whether new requests are welcome here", "Readiness")},
         "/health/detailed": {"get": _detailed()},
         "/metrics": {"get": _metrics()},
+        "/api/queues/{queue}/resume": {"post": _resume()},
     }
 
 
@@ -39,6 +40,11 @@ def _detailed() -> Operation:
     answers = {"200": answer("Well enough.", told), "503": answer("Not now.", told)}
     responses = {**answers, **refusals("invalid_input", "missing_user")}
     return operation("getHealthDetails", "Service", "All there is to know of it", responses, security=ADMIN)
+
+
+def _resume() -> Operation:
+    responses = {"200": answer("It goes on.", ref("QueueState")), **refusals(*CHANGING, "not_found")}
+    return operation("resumeQueue", "Service", "Have a paused queue go on", responses, ("Queue",), security=ADMIN)
 
 
 def _metrics() -> Operation:

@@ -26,6 +26,7 @@ def job_operations(catalogue: Catalogue, schemas: Schemas) -> Paths:
         "/api/jobs/{jobId}/retry": {"post": _retry()},
         "/api/jobs/{jobId}/timeline": {"get": _timeline()},
         "/api/jobs/{jobId}/events": {"get": _follow()},
+        "/api/events/token": {"post": _events_token()},
     }
 
 
@@ -114,6 +115,16 @@ def _follow() -> Operation:
         },
         ("JobId", "LastEventId", "LeftOffAfter", "Named"),
         security=(*OWNER, STREAM),
+    )
+
+
+def _events_token() -> Operation:
+    return operation(
+        "makeEventsToken",
+        "Jobs",
+        "A token that opens the caller's own news for an hour",
+        {"200": answer("The token.", ref("EventsToken")), **refusals(*CHANGING)},
+        security=OWNER,
     )
 
 

@@ -29,13 +29,13 @@ def _named(error: type[SnapAssetError]) -> dict[str, type[SnapAssetError]]:
 ALWAYS: Final = ("malformed", "request_timeout", "header_too_large", "internal_error")
 """What any request may meet."""
 
-ASKING: Final = ("invalid_input", "missing_user", "database_unavailable")
+ASKING: Final = ("invalid_input", "missing_user", "database_unavailable", "unavailable")
 """What any request may meet that brings an identity and reads the record."""
 
 CHANGING: Final = (*ASKING, "forbidden")
 SUBMITTING: Final = (
     *CHANGING, "body_too_large", "unsupported_media_type", "dependency_failed", "idempotency_key_reused",
-    "too_many_jobs", "unavailable", "not_found",
+    "too_many_jobs", "spend_cap_reached", "not_enough_credits", "unavailable", "not_found",
 )  # fmt: skip
 
 
@@ -55,6 +55,7 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "JobId": _path("jobId", JOB_ID, "A job of the caller's; any other is not found."),
     "GenerationId": _path("generationId", GENERATION_ID, "A generation of the caller's; any other is not found."),
     "FileId": _path("fileId", "01980000-0000-7000-8000-000000000003", "A file, as it is named beside its address."),
+    "Queue": _path("queue", "image-generation", "A queue."),
     "PageFile": _path("name", "app.js", "A file of the page; its name may hold slashes."),
     "IdempotencyKey": _parameter(
         idempotency.HEADER, "header", {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
@@ -123,20 +124,31 @@ SECURITY_SCHEMES: Final[dict[str, dict[str, Any]]] = {
         "type": "apiKey", "in": "query", "name": "token",
         "description": "The `streamToken` that came with the job: it opens its stream, and nothing else.",
     },
+    "eventsToken": {
+        "type": "apiKey", "in": "query", "name": "token",
+        "description": "What `makeEventsToken` gave: for an hour it opens the stream of the caller's own news, and nothing else.",
+    },
+    "userToken": {
+        "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+        "description": "The access token of a user of the deployment's Supabase project, where it has one.",
+    },
     "adminToken": {"type": "http", "scheme": "bearer", "description": "The deployment's ADMIN_TOKEN."},
     "metricsToken": {"type": "http", "scheme": "bearer", "description": "The deployment's METRICS_TOKEN."},
 }  # fmt: skip
 
-OWNER: Final = tuple({scheme: list[str]()} for scheme in ("sessionCookie", "sessionHeader", "adminToken"))
+OWNER: Final = tuple({scheme: list[str]()} for scheme in ("sessionCookie", "sessionHeader", "userToken", "adminToken"))
 """Nothing is found without an identity: the answer is the 404 of what is not there."""
 
-ADMIN: Final = ({"adminToken": list[str]()},)
+ADMIN: Final = ({"adminToken": list[str]()}, {"userToken": list[str]()})
+"""A user's token is an admin's when its claim says so."""
+
 STREAM: Final = {"streamToken": list[str]()}
+NEWS: Final = {"eventsToken": list[str]()}
 ANYBODY: Final = (dict[str, list[str]](),)
 SOMEBODY: Final = (*OWNER, *ANYBODY)
-"""An identity is taken and not asked for."""
+"""An identity is taken and not asked for, but for new jobs where no anonymous sessions are taken."""
 
-METRICS: Final = ({"metricsToken": list[str]()}, *ADMIN, *ANYBODY)
+METRICS: Final = ({"metricsToken": list[str]()}, {"adminToken": list[str]()}, *ANYBODY)
 
 _JOB: Final = "$response.body#/jobId"
 _GENERATION: Final = "$response.body#/generationId"

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic.json_schema import models_json_schema
 
-from server.answers import events, gallery, health, jobs, service, words
+from server.answers import events, gallery, health, jobs, service, usage, words
 from server.job_body import Options
 from server.openapi.kinds import NULL, REF, Plainly, add_kind, one_of, pascal, ref
 from server.submission import Batch
+from server.usage import Gift
 from snapasset.job import Priority
 
 if TYPE_CHECKING:
@@ -33,16 +34,21 @@ _MODELS: Final[tuple[type[Wire], ...]] = (
     events.FinalEvent,
     events.SnapshotEvent,
     events.ResumedEvent,
+    events.EventsToken,
     gallery.GenerationList,
     gallery.Removal,
     service.Overview,
     service.Kinds,
+    service.QueueState,
+    usage.Usage,
+    usage.CreditsLeft,
     health.Health,
     health.HealthDetails,
     health.Liveness,
     health.Readiness,
     Options,
     Batch,
+    Gift,
 )
 
 

@@ -6,12 +6,13 @@ import asyncio
 import random
 from collections import Counter
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from server.streams.beat import Beat
 from server.streams.job_topic import JobTopic
 from server.streams.keeping import Keeper
-from server.streams.sweep import Sweep
+from server.streams.owner_topic import OwnerTopic
+from server.streams.sweep import JobSweep, OwnerSweep
 from server.streams.tail import Inbox, tail
 
 if TYPE_CHECKING:
@@ -19,14 +20,11 @@ if TYPE_CHECKING:
 
     from server.file_urls import FileUrls
     from server.streams.reader import Reader
-    from server.streams.topic import Topic
     from snapasset.database import Database
     from snapasset.event import News
     from snapasset.metrics import Metrics
     from snapasset.settings import Settings
     from snapasset.switch import Switch
-
-TopicT = TypeVar("TopicT", bound="Topic[Any]")
 
 _STEP_SECONDS: Final = 0.05
 _AT_LEAST: Final = 50
@@ -46,11 +44,12 @@ class Hub:
         self.metrics = metrics
         self.closed = False
         self._jobs: dict[str, JobTopic] = {}
-        self._others: dict[str, Topic[Any]] = {}
+        self._owner_topics: dict[str, OwnerTopic] = {}
         self._tails = 0
         self._owners: Counter[str] = Counter()
         self._beat = Beat(settings)
-        self._sweep = Sweep(self._jobs, database, switch, settings)
+        self._sweep = JobSweep(self._jobs, database, switch, settings)
+        self._owner_sweep = OwnerSweep(self._owner_topics, database, switch, settings)
         self._keeper = Keeper()
 
     @property
@@ -62,7 +61,7 @@ class Hub:
     def waiting(self) -> int:
         """How many readers are behind, and pieces of news wait for tails."""
         tails = sum(len(tap) for topic in self._jobs.values() for tap in topic.taps)
-        return tails + sum(topic.behind for topic in (*self._jobs.values(), *self._others.values()))
+        return tails + sum(topic.behind for topic in (*self._jobs.values(), *self._owner_topics.values()))
 
     async def tail(self, job_id: str, after: int) -> AsyncGenerator[News]:
         """News of a job from seq `after` + 1 on; ends after the first `final`, or when the hub closes.
@@ -97,17 +96,18 @@ class Hub:
         if self._jobs.get(topic.job_id) is topic:
             del self._jobs[topic.job_id]
 
-    def watch(self, key: str, make: Callable[[], TopicT]) -> TopicT:
-        """The topic of this name; a new one where there is none. All topics of such names are of one type."""
-        topic = self._others.get(key)
+    def of_owner(self, owner: str) -> OwnerTopic:
+        """The topic of all jobs of an owner; a new one that is not open yet when nobody watches them."""
+        topic = self._owner_topics.get(owner)
         if topic is None:
-            topic = self._others[key] = make()
-        return cast("TopicT", topic)
+            topic = self._owner_topics[owner] = OwnerTopic(self, owner)
+            self.keep_doing("owner sweep", self._owner_sweep.run)
+        return topic
 
-    def forget(self, key: str, topic: Topic[Any]) -> None:
-        """A topic of a name has closed."""
-        if self._others.get(key) is topic:
-            del self._others[key]
+    def forget_owner(self, topic: OwnerTopic) -> None:
+        """The topic of an owner has closed."""
+        if self._owner_topics.get(topic.owner) is topic:
+            del self._owner_topics[topic.owner]
 
     def keep_doing(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Have work done until it ends by itself, or the hub: once at a time, and begun anew should it fail."""

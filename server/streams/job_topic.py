@@ -1,7 +1,8 @@
 """One watched job: subscribed to once, read once, for all who watch it.
 
 Events are taken only when their seq is the next one; one that has been told is dropped, and a hole is read from the record.
-Ticks are dropped while there is a hole: they may be newer than what is missing.
+Ticks are dropped while there is a hole: they may be newer than what is missing; so are those that another process told before
+the newest event that is known here.
 
 `connected`, the frame a fresh stream begins with, is made from one look at the record and kept for who comes next, until
 the job moves or the frame is a second old: places in the queue and estimates change without news.
@@ -93,7 +94,7 @@ class JobTopic(Topic[int]):
                 self._hole = True
             return
         if not isinstance(news, Event):
-            if not self._hole:
+            if not self._hole and (news.after == 0 or news.after >= self.at):
                 self.tell_tick(Frame(news.body, name=UPDATE))
                 self._tap(news)
         elif self._hole or news.seq > self.at + 1:

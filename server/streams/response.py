@@ -42,12 +42,16 @@ COME_BACK: Final = 4
 
 
 class Joined(NamedTuple):
-    """How a stream is to begin: with this frame, then with what the topic, which is pinned, has after a cursor."""
+    """How a stream is to begin: with this frame, then with what the topic, which is pinned, has after a cursor.
+
+    `headers` are sent besides those of all streams.
+    """
 
     topic: Topic[Any]
     connected: bytes
     after: Any
     named: int
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class StopComing(Exception):
@@ -97,7 +101,8 @@ class Stream(EventSourceResponse):
         if scope["method"] == "HEAD":
             await self._answer(send, b"")
             return None
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        headers = [*self.raw_headers, *joined.headers]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         wire = offered(scope)
         if wire.closing:  # it left while the record was asked; nobody would tell us again
             return None

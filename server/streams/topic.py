@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from server.streams.frames import chunk, joined
 from snapasset.errors import DatabaseUnavailable
+from snapasset.records.owner_events import Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CursorT = TypeVar("CursorT")
+CursorT = TypeVar("CursorT", int, Cursor)
 
 PAGE: Final = 100
 """Events read from the record at a time."""
@@ -42,7 +43,7 @@ _KEPT_CHARACTERS: Final = 32_768
 
 
 class Topic(ABC, Generic[CursorT]):
-    """Something that is watched. `at` is the cursor of the newest frame it was given, and where it began."""
+    """Something that is watched. `at` is where it stands: all frames up to there have been told to whoever is live."""
 
     def __init__(self, hub: Hub, owner: str, at: CursorT) -> None:
         self.hub = hub
@@ -104,6 +105,12 @@ class Topic(ABC, Generic[CursorT]):
     def begin(self, at: CursorT) -> None:
         """Where the topic stands is known now; nobody has been told anything."""
         self.at = self._told = self._began = at
+
+    def move(self, at: CursorT) -> None:
+        """There is nothing between `at` and this later place."""
+        self.at = at
+        if not self._new:
+            self._told = at
 
     def tell(self, frame: Frame[CursorT], about: str = "") -> None:
         """Have all told a frame that comes right after `at`; `about` is what ticks are told about."""
@@ -265,16 +272,12 @@ class Topic(ABC, Generic[CursorT]):
             self._began = oldest.cursor
 
     def _since(self, after: CursorT) -> list[Frame[CursorT]] | None:
-        """The frames after a cursor, if all of them are kept."""
+        """The frames after a cursor, if all of them are kept, and the topic has come so far."""
         if after == self.at:
             return []
-        kept = list(self._kept)
-        if after == self._began:
-            return kept
-        for index, frame in enumerate(kept):
-            if frame.cursor == after:
-                return kept[index + 1 :]
-        return None
+        if after < self._began or after > self.at:
+            return None
+        return [frame for frame in self._kept if frame.cursor is not None and frame.cursor > after]
 
     def _flush_soon(self) -> None:
         if not self._flushing:

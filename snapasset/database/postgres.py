@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from snapasset.database import Database, Read, Write
 from snapasset.database.calls import Answer, Call, Nothing
@@ -249,7 +249,7 @@ class PostgresDatabase(Database):
         return answers, transaction.events
 
     async def _carry_out(self, transaction: Transaction, calls: Sequence[Call]) -> list[Running]:
-        cut = list(rounds([call.operation for call in calls]))
+        cut = list(rounds([cast("Write[Any]", call.operation) for call in calls]))
         if len(cut) == 1:
             return await transaction.run(*cut[0])
         touched = [names for _, names in cut]

@@ -1,7 +1,8 @@
 """Connections to PostgreSQL: how one is made, what its transactions begin with, its schema, and what its failures mean.
 
-Nothing outlives a transaction on the server: no prepared statement, no session lock, no setting. So a pooler may give each
-transaction another server connection (pgbouncer's transaction mode, Supabase's port 6543).
+Nothing that is needed outlives a transaction on the server: no session lock, no setting, and prepared statements only where
+there is no pooler, and where losing them does no harm. So a pooler may give each transaction another server connection
+(pgbouncer's transaction mode, Supabase's port 6543).
 """
 
 from __future__ import annotations

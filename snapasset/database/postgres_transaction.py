@@ -231,16 +231,16 @@ def _changing(sql: str, types: tuple[str, ...]) -> str:
     return f"{update} FROM unnest({arrays}) WITH ORDINALITY AS given({names}, place) WHERE {where}{returning}"
 
 
-def rounds(operations: Iterable[Operation]) -> Iterator[tuple[list[Operation], frozenset[str]]]:
-    """The operations in their order, cut wherever one must see what those before it have done; and what each cut touches."""
-    current: list[Operation] = []
+def rounds(changes: Iterable[Write[Any]]) -> Iterator[tuple[list[Write[Any]], frozenset[str]]]:
+    """The changes in their order, cut wherever one must see what those before it have done; and what each cut touches."""
+    current: list[Write[Any]] = []
     touched: set[str] = set()
-    for operation in operations:
-        names = operation.touches() if isinstance(operation, Write) else None
+    for change in changes:
+        names = change.touches()
         if current and (names is None or not touched.isdisjoint(names)):
             yield current, frozenset(touched)
             current, touched = [], set()
-        current.append(operation)
+        current.append(change)
         if names is None:
             yield current, frozenset()
             current = []

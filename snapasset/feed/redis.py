@@ -53,6 +53,9 @@ _RESTART_SECONDS: Final = 1.0
 _LONGEST_MESSAGE: Final = 4_096
 
 
+_Seq = Annotated[int, Field(ge=0, le=2**53)]
+
+
 class _TickBody(BaseModel):
     """A tick as `snapasset.event.tick` spells it; what others send is nothing else."""
 
@@ -64,9 +67,13 @@ class _TickBody(BaseModel):
     status: Literal["active"]
     step: Annotated[str, Field(max_length=200)] | None
     progress: Annotated[float, Field(ge=0, le=100)]
+    after: _Seq = 0
+    """Not told to readers; older programs do not send it."""
+
+    def for_(self, owner: str) -> Tick:
+        return Tick(self.jobId, self.model_dump_json(exclude={"after"}), owner, self.after)
 
 
-_Seq = Annotated[int, Field(ge=0, le=2**53)]
 _MESSAGE: Final = TypeAdapter(tuple[str, _Seq, _Seq, Annotated[str, Field(max_length=1_000)] | None])
 
 
@@ -187,13 +194,13 @@ class RedisFeed(Feed):
             if high:
                 self._owners.hint(owner)
             if body is not None:
-                self._owners.hint(owner, Tick(body.jobId, body.model_dump_json(), owner))
+                self._owners.hint(owner, body.for_(owner))
         elif watch is not None:
             if high:
                 watch.hear(low, high)
                 self._looks.wake(job_id, watch)
             if body is not None and body.jobId == job_id:
-                watch.hear_tick(Tick(job_id, body.model_dump_json(), ""))
+                watch.hear_tick(body.for_(""))
 
     def _hear_nothing(self, channel: str) -> None:
         job_id, owner = channel.removeprefix(self._prefix), self._owner_channels.get(channel)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic_core import to_json
 
-from snapasset.event import Event
+from snapasset.event import FINAL, Event
 from snapasset.queue.redis_address import FAILURES
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class Publisher:
         self._channel = channel
         self._owner_channel = owner_channel
         self._waiting: dict[str, _Saying] = {}
+        self._newest: dict[str, int] = {}
+        """The seqs of the newest events of jobs that are under way."""
         self._something = asyncio.Event()
 
     @property
@@ -76,8 +78,17 @@ class Publisher:
         if isinstance(news, Event):
             saying.add(news.seq, news.seq)
             saying.tick = None  # it is older than this event
+            self._note(news)
         else:
-            saying.tick = news.body
+            # Elsewhere the record may have been read meanwhile, and then the tick is older than what was told there.
+            saying.tick = f'{news.body[:-1]},"after":{self._newest.get(news.job_id, 0)}}}'
+
+    def _note(self, event: Event) -> None:
+        self._newest.pop(event.job_id, None)
+        if event.type != FINAL:
+            self._newest[event.job_id] = event.seq
+            if len(self._newest) > JOBS_KEPT:
+                del self._newest[next(iter(self._newest))]
 
     async def run(self) -> None:
         """Send for ever."""

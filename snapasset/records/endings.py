@@ -12,6 +12,7 @@ from snapasset.event import ERROR, FINAL, UPDATE, iso, tell
 from snapasset.job import Job, Status
 from snapasset.records.costs import doubt
 from snapasset.records.jobs import COLUMNS, first_job
+from snapasset.records.queues import PauseQueue
 from snapasset.records.settling import settle
 
 if TYPE_CHECKING:
@@ -94,6 +95,41 @@ class Fail(Write[Job | None]):
             (job.id, job.run, error),
         )
         yield from tell_failure(job, self.error)
+        return job
+
+
+@dataclass(frozen=True, slots=True)
+class PutOff(Write[Job | None]):
+    """Let a held job wait for `delay_ms` because of what is nobody's fault; its attempt is not counted, and `error` is told.
+
+    With `pauses` its whole queue waits until somebody resumes it. As cancelled if that was asked for meanwhile. None when the job is no longer this executor's.
+    """
+
+    job_id: str
+    fence: int
+    error: Mapping[str, Any]
+    delay_ms: int
+    pauses: bool = False
+
+    def touches(self) -> frozenset[str]:
+        return frozenset((self.job_id,))
+
+    def steps(self) -> Steps[Job | None]:
+        rows = yield Statement(
+            "UPDATE jobs SET status = CASE WHEN cancel_requested = 1 THEN 'cancelled' ELSE 'delayed' END, "
+            "due_at = CASE WHEN cancel_requested = 0 THEN now_ms() + $4 END, "
+            "finished_at = CASE WHEN cancel_requested = 1 THEN now_ms() END, "
+            "attempt = attempt - 1, error = $3, fence = fence + 1, seq = seq + 1, worker_id = NULL, updated_at = now_ms() "
+            f"WHERE id = $1 AND fence = $2 AND status = 'active' RETURNING {COLUMNS}",
+            (self.job_id, self.fence, json.dumps(self.error), self.delay_ms),
+            Together.ROWS,
+        )
+        job = first_job(rows)
+        if job is not None:
+            job = yield from doubt(job)
+            yield from tell_failure(job, self.error)
+            if self.pauses:
+                yield from PauseQueue(job.queue, self.error["code"]).steps()
         return job
 
 

@@ -24,7 +24,7 @@ _IN_WINDOW: Final = "queue = queues.name AND at > now_ms() - rate_ms AND at <= n
 """Of a claim: it counts. One that lies further ahead was written before the server's clock was set back."""
 
 _ROOMS: Final = (
-    "SELECT name, paused, concurrency, rate_jobs, rate_ms, "
+    "SELECT name, paused, concurrency, rate_jobs, rate_ms, reason, "
     "(SELECT count(*) FROM jobs WHERE status = 'active' AND queue = queues.name) AS running, "
     f"(SELECT count(*) FROM queue_claims WHERE {_IN_WINDOW}) AS claimed FROM queues"
 )
@@ -35,7 +35,8 @@ class QueueRoom(NamedTuple):
     """A queue that is paused or limited.
 
     `concurrency`: most jobs that may be active at once; `rate_jobs`: most claims within any `rate_ms`; None: no bound.
-    `room`: how many jobs may be claimed now; None: no bound, 0 when it is paused.
+    `room`: how many jobs may be claimed now; None: no bound, 0 when it is paused. `reason`: the code of the error because of
+    which it has paused itself; None when somebody has paused it.
     """
 
     paused: bool
@@ -43,19 +44,26 @@ class QueueRoom(NamedTuple):
     rate_jobs: int | None
     rate_ms: int | None
     room: int | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PauseQueue(Write[None]):
-    """Let nobody claim from a queue; what runs goes on. A claim that was under way may still come through."""
+    """Let nobody claim from a queue; what runs goes on. A claim that was under way may still come through.
+
+    With a `reason`, the code of an error, it pauses itself; one that is paused already stays paused for its first reason,
+    unless it is now somebody who wants it.
+    """
 
     name: str
+    reason: str | None = None
 
     def steps(self) -> Steps[None]:
         yield Statement(
-            "INSERT INTO queues (name, paused, updated_at) VALUES ($1, 1, now_ms()) "
-            "ON CONFLICT (name) DO UPDATE SET paused = 1, updated_at = excluded.updated_at",
-            (self.name,),
+            "INSERT INTO queues (name, paused, reason, updated_at) VALUES ($1, 1, $2, now_ms()) "
+            "ON CONFLICT (name) DO UPDATE SET paused = 1, updated_at = excluded.updated_at, reason = "
+            "CASE WHEN queues.paused = 1 AND excluded.reason IS NOT NULL THEN queues.reason ELSE excluded.reason END",
+            (self.name, self.reason),
         )
 
 
@@ -66,7 +74,9 @@ class ResumeQueue(Write[None]):
     name: str
 
     def steps(self) -> Steps[None]:
-        yield Statement("UPDATE queues SET paused = 0, updated_at = now_ms() WHERE name = $1", (self.name,))
+        yield Statement(
+            "UPDATE queues SET paused = 0, reason = NULL, updated_at = now_ms() WHERE name = $1", (self.name,)
+        )
         yield Statement(_TIDY, (self.name,))
 
 
@@ -143,7 +153,7 @@ def count_claim(queue: str, rate_ms: int) -> Steps[None]:
 
 
 def _room(row: Row) -> QueueRoom:
-    _, paused, concurrency, rate_jobs, rate_ms, running, claimed = row
+    _, paused, concurrency, rate_jobs, rate_ms, reason, running, claimed = row
     bounds = [most - used for most, used in ((concurrency, running), (rate_jobs, claimed)) if most is not None]
     room = 0 if paused else max(0, min(bounds)) if bounds else None
-    return QueueRoom(bool(paused), concurrency, rate_jobs, rate_ms, room)
+    return QueueRoom(bool(paused), concurrency, rate_jobs, rate_ms, room, reason if paused else None)

@@ -10,6 +10,7 @@ from snapasset.database import Statement, Write
 from snapasset.errors import Conflict, DependencyFailed
 from snapasset.event import UPDATE, tell
 from snapasset.job import Job, Status
+from snapasset.records.credits import check_credits, reserve, was_taken
 from snapasset.records.dependencies import parents_left
 from snapasset.records.endings import owned_job
 from snapasset.records.jobs import COLUMNS, first_job
@@ -29,7 +30,7 @@ class Retry(Write[Job]):
 
     With `cascade`, the jobs that failed because of it wait for it again, and so on down. Raises `NotFound`, `Conflict`
     when the job is in another state or its pictures are being removed, `DependencyFailed` while a job that it depends on
-    has itself ended badly, or `TooManyJobs` as a submit does.
+    has itself ended badly, or `TooManyJobs` and `NotEnoughCredits` as a submit does.
     """
 
     job_id: str
@@ -44,7 +45,7 @@ class Retry(Write[Job]):
         left = (yield from parents_left(job.id)) if job.depends_on is not None else 0
         yield from _keep_generation(job)
         yield from keep_to_limit(self.owner, self.live_limit)
-        fresh = yield from _begin_again(job.id, left)
+        fresh = yield from _begin_again(job, left)
         if self.cascade and fresh.dependants:
             yield from self._revive_dependants([fresh.id])
         return fresh
@@ -66,18 +67,20 @@ class Retry(Write[Job]):
                 except (DependencyFailed, Conflict):
                     continue  # it has another parent that ended badly: that one has to be tried again first
                 yield from keep_to_limit(self.owner, self.live_limit)
-                revived = yield from _begin_again(job.id, left)
+                revived = yield from _begin_again(job, left)
                 if revived.dependants:
                     parents.append(revived.id)
 
 
-def _begin_again(job_id: str, left: int) -> Steps[Job]:
+def _begin_again(job: Job, left: int) -> Steps[Job]:
+    wanted = 0 if job.credits and (yield from was_taken(job.id)) else job.credits
+    yield from check_credits(job.owner, wanted)
     rows = yield Statement(
         "UPDATE jobs SET status = CASE WHEN $2 > 0 THEN 'blocked' ELSE 'waiting' END, blockers = $2, run = run + 1, "
         "attempt = 0, result = NULL, error = NULL, step = NULL, progress = 0, cancel_requested = 0, finished_at = NULL, "
         f"started_at = NULL, seq = seq + 1, rank = now_ms() - {RANK_OFFSET}, expires_at = now_ms() + ttl, "
         f"updated_at = now_ms() WHERE id = $1 AND status IN ('failed', 'cancelled') RETURNING {COLUMNS}",
-        (job_id, left),
+        (job.id, left),
     )
     fresh = first_job(rows)
     if fresh is None:
@@ -87,6 +90,8 @@ def _begin_again(job_id: str, left: int) -> Steps[Job]:
             "UPDATE generations SET outcome = NULL, ended_at = NULL WHERE id = $1 AND job_id = $2",
             (fresh.generation_id, fresh.id),
         )
+    if wanted:
+        yield from reserve(fresh)
     yield tell(fresh, UPDATE)
     return fresh
 

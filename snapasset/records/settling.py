@@ -12,6 +12,7 @@ from snapasset.database import Statement
 from snapasset.errors import DependencyFailed, wire_error
 from snapasset.event import FINAL, UPDATE, Event, tell
 from snapasset.job import Job, Status
+from snapasset.records.credits import give_back
 from snapasset.records.jobs import COLUMNS
 from snapasset.records.placeholders import marks
 from snapasset.records.rank import RANK_OFFSET
@@ -36,7 +37,7 @@ _WAIT_FOR: Final = "id IN (SELECT job_id FROM dependencies WHERE parent_id IN ({
 def settle(job: Job, final: Event) -> Steps[None]:
     """Tell the `final` of `job`, whose run has just ended, and let follow what follows from it."""
     yield final
-    yield from _note_generation(job)
+    yield from _note(job)
     if not job.dependants:
         return
     if job.status == Status.COMPLETED:
@@ -59,14 +60,16 @@ def fail_blocked(where: str, params: Sequence[str]) -> Steps[list[Job]]:
         jobs = [Job._make(row) for row in rows]
         for job in jobs:
             yield tell(job, FINAL, {"error": error})
-            yield from _note_generation(job)
+            yield from _note(job)
         failed += jobs
         where, params = _WAIT_FOR, [job.id for job in jobs if job.dependants]
         if not params:
             return failed
 
 
-def _note_generation(job: Job) -> Steps[None]:
+def _note(job: Job) -> Steps[None]:
+    """What an ending means to its generation, and to its owner's credits."""
+    yield from give_back(job)
     if job.generation_id is not None:
         yield Statement(
             "UPDATE generations SET outcome = $3, ended_at = $4 WHERE id = $1 AND job_id = $2",

@@ -11,7 +11,9 @@ from snapasset.database import Read, Statement, Together, Write
 from snapasset.event import UPDATE, tell
 from snapasset.records.blobs import Blob, insert_blob
 from snapasset.records.costs import enter
+from snapasset.records.credits import take
 from snapasset.records.jobs import COLUMNS, first_job
+from snapasset.records.spending import keep_to_caps_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from snapasset.job import Job
     from snapasset.records.costs import Charge
     from snapasset.records.files import FileRow
+    from snapasset.spend_settings import Caps
 
 
 class StepState(StrEnum):
@@ -43,13 +46,17 @@ class StartedStep(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StartStep(Write[StartedStep | None]):
-    """Write down that a step begins, before anything is done or paid for. None: the job is someone else's now."""
+    """Write down that a step begins, before anything is done or paid for. None: the job is someone else's now.
+
+    One that is paid for keeps to `caps`, else `SpendCapReached`.
+    """
 
     job_id: str
     fence: int
     step: str
     paid: bool
     progress: float
+    caps: Caps | None = None
 
     def touches(self) -> frozenset[str]:
         return frozenset((self.job_id,))
@@ -58,6 +65,8 @@ class StartStep(Write[StartedStep | None]):
         job = yield from _move(self.job_id, self.fence, self.step, self.progress)
         if job is None:
             return None
+        if self.paid and self.caps is not None:
+            yield from keep_to_caps_now(job, self.caps)
         rows = yield Statement(
             "INSERT INTO job_steps (job_id, run, step, state, paid, fence, started_at) "
             "VALUES ($1, $2, $3, 'started', $4, $5, now_ms()) "
@@ -111,7 +120,36 @@ class FinishStep(Write[bool | None]):
         yield from _keep(job, self.files, self.made)
         if self.charge is not None:
             job = yield from enter(job, self.step, self.charge)
+            yield from take(job)
         yield tell(job, UPDATE, {"state": StepState.DONE}, ready={"output": self.output})
+        return bool(job.cancel_requested)
+
+
+@dataclass(frozen=True, slots=True)
+class ShowFile(Write[bool | None]):
+    """File something unfinished of a step under way, and tell of it; it is forgotten when the master is there.
+
+    `told`, a JSON text, is the field `name` of the event. Returns whether cancelling was asked for; None, and nothing is
+    written, when the job is someone else's now.
+    """
+
+    job_id: str
+    fence: int
+    step: str
+    progress: float
+    file: FileRow
+    name: str
+    told: str
+
+    def touches(self) -> frozenset[str]:
+        return frozenset((self.job_id,))
+
+    def steps(self) -> Steps[bool | None]:
+        job = yield from _move(self.job_id, self.fence, self.step, self.progress)
+        if job is None:
+            return None
+        yield self.file.insert(job)
+        yield tell(job, UPDATE, ready={self.name: self.told})
         return bool(job.cancel_requested)
 
 
@@ -141,6 +179,8 @@ class SavePaidStep(Write[None]):
         )
         if rows:
             job = first_job((yield Statement(f"SELECT {COLUMNS} FROM jobs WHERE id = $1", (self.job_id,))))
+            if job is not None:
+                yield from take(job._replace(run=self.run))
             if job is not None and (yield from _has_room(job)):
                 yield from _keep(job, self.files, self.made)
 
@@ -197,7 +237,9 @@ def _move(job_id: str, fence: int, step: str, progress: float) -> Steps[Job | No
 
 
 def _keep(job: Job, files: tuple[FileRow, ...], made: str | None) -> Steps[None]:
-    """File what a step has made."""
+    """File what a step has made; with the master there, no preview is of use any more."""
+    if job.generation_id is not None and any(file.role == "master" for file in files):
+        yield Statement("DELETE FROM files WHERE generation_id = $1 AND role = 'preview'", (job.generation_id,))
     for file in files:
         yield file.insert(job)
         if file.data is not None:

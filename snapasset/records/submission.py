@@ -10,12 +10,17 @@ from snapasset.database import Statement, Write
 from snapasset.errors import DependencyFailed, InvalidInput, NotFound, TooManyJobs
 from snapasset.event import UPDATE, tell
 from snapasset.job import Job
+from snapasset.records.credits import check_credits, reserve
 from snapasset.records.dependencies import note_parents, take_parents
 from snapasset.records.jobs import COLUMNS, first_job
 from snapasset.records.rank import rank_offset
+from snapasset.records.spending import keep_to_caps_later
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from snapasset.database import Steps
+    from snapasset.spend_settings import Caps
 
 
 def keep_to_limit(owner: str, live_limit: int | None, more: int = 1) -> Steps[None]:
@@ -30,6 +35,20 @@ def keep_to_limit(owner: str, live_limit: int | None, more: int = 1) -> Steps[No
         raise TooManyJobs(f"{live} of your jobs have not ended yet, and the most is {live_limit}.")
 
 
+def keep_to_budget(submits: Sequence[Submit]) -> Steps[None]:
+    """Refuse what one owner's jobs would cost beyond what may be spent or the owner has; never what is free.
+
+    Raises `SpendCapReached`, `NotEnoughCredits`.
+    """
+    yield from check_credits(submits[0].owner, sum(one.credits for one in submits))
+    costly = [one for one in submits if one.estimate != 0]
+    if not costly or costly[0].caps is None:
+        return
+    estimates = [one.estimate for one in costly if one.estimate is not None]
+    total = sum(estimates) if len(estimates) == len(costly) else None
+    yield from keep_to_caps_later(costly[0].owner, costly[0].caps, total)
+
+
 @dataclass(frozen=True, slots=True)
 class Submit(Write[Job]):
     """Put a new job into the record.
@@ -38,7 +57,8 @@ class Submit(Write[Job]):
     the past means at once. `live_limit` bounds the jobs of one owner that have not ended; one more is `TooManyJobs`.
     `depends_on` names jobs of the same owner that must complete first: `InvalidInput` for one that is none of them,
     `DependencyFailed` for one that has ended badly. A job that was not begun `ttl_ms` after it was to start fails.
-    `estimate` is what it is expected to cost, see `Job`.
+    `estimate` is what it is expected to cost, see `Job`; what is not free keeps to `caps`, else `SpendCapReached`. `credits`
+    are reserved of the owner's: `NotEnoughCredits`.
     `generation_id` names a generation to be made, or one of the owner's that the job `adds` to: else `NotFound`.
     """
 
@@ -57,6 +77,8 @@ class Submit(Write[Job]):
     ttl_ms: int | None = None
     adds: bool = False
     estimate: int | None = 0
+    caps: Caps | None = None
+    credits: int = 0
 
     def touches(self) -> frozenset[str]:
         # Of two that are counted against one limit, the second must see the first.
@@ -65,6 +87,7 @@ class Submit(Write[Job]):
 
     def steps(self) -> Steps[Job]:
         yield from keep_to_limit(self.owner, self.live_limit)
+        yield from keep_to_budget((self,))
         return (yield from self.insert())
 
     def insert(self) -> Steps[Job]:
@@ -74,11 +97,11 @@ class Submit(Write[Job]):
         blockers = yield from take_parents(self.owner, self.depends_on)
         rows = yield Statement(
             "INSERT INTO jobs (id, kind, queue, owner, data, priority, attempts, generation_id, status, rank, due_at, "
-            "created_at, updated_at, depends_on, blockers, ttl, expires_at, estimate) "
+            "created_at, updated_at, depends_on, blockers, ttl, expires_at, estimate, credits) "
             "SELECT $1, $2, $3, $4, $5, $6, $7, $8, "
             "CASE WHEN $13 > 0 THEN 'blocked' WHEN due > now THEN 'delayed' ELSE 'waiting' END, "
             "CASE WHEN due > now THEN due ELSE now END - $9, CASE WHEN due > now THEN due END, now, now, $12, $13, $14, "
-            "CASE WHEN due > now THEN due ELSE now END + $14, $15 "
+            "CASE WHEN due > now THEN due ELSE now END + $14, $15, $16 "
             f"FROM (SELECT now_ms() AS now, coalesce($10, now_ms() + $11) AS due) AS clock RETURNING {COLUMNS}",
             (
                 self.job_id,
@@ -96,6 +119,7 @@ class Submit(Write[Job]):
                 blockers,
                 self.ttl_ms,
                 self.estimate,
+                self.credits,
             ),
         )
         job = first_job(rows)
@@ -106,6 +130,7 @@ class Submit(Write[Job]):
                 "INSERT INTO generations (id, owner, job_id, request, created_at) VALUES ($1, $2, $3, $4, $5)",
                 (self.generation_id, self.owner, self.job_id, self.data, job.created_at),
             )
+        yield from reserve(job)
         yield tell(job, UPDATE, {"kind": job.kind})
         return job
 
@@ -135,6 +160,7 @@ class SubmitAll(Write[list[Job]]):
     def steps(self) -> Steps[list[Job]]:
         first = self.submits[0]
         yield from keep_to_limit(first.owner, first.live_limit, len(self.submits))
+        yield from keep_to_budget(self.submits)
         jobs: dict[int, Job] = {}
         for position in self.order:
             try:

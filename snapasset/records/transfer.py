@@ -50,7 +50,7 @@ TABLES: Final = (
         "jobs",
         "id kind queue owner status priority rank data result error generation_id run attempt attempts fence beat seq "
         "step progress cancel_requested worker_id created_at due_at started_at finished_at updated_at depends_on blockers "
-        "dependants ttl expires_at estimate cost",
+        "dependants ttl expires_at estimate cost credits",
     ),
     _table("job_events", "pos job_id seq type body at"),
     _table("job_steps", "job_id run step state paid doubts fence output error started_at finished_at", keys=3),
@@ -66,13 +66,14 @@ TABLES: Final = (
         "id owner kind queue data priority attempts cron zone next_run last_run last_job_id created_at",
     ),
     _table("schedule_firings", "schedule_id fire_at job_id", keys=2),
-    _table("queues", "name paused concurrency rate_jobs rate_ms updated_at"),
+    _table("queues", "name paused concurrency rate_jobs rate_ms updated_at reason"),
     _table(
         "costs",
         "job_id run step fence owner kind generation_id state provider model request_id size quality usage priced "
         "micro_usd estimate at",
         keys=4,
     ),
+    _table("credits", "job_id run reason owner amount at", keys=3),
     _table("blobs", "key content_type size created_at due_at data", page=1),
 )
 """Every table but the record's own, the list of migrations, and `PASSING`, without `DERIVED`; a test holds them against

@@ -13,11 +13,13 @@ from tests.architecture.tree import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-CONTRACTS = 10
+CONTRACTS = 11
 LINT = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
 
 ALLOWED = {
     "server/app.py": "import worker.runner, snapasset.client, starlette",
+    "server/user_tokens.py": "import jwt, server.signing_keys",
+    "server/signing_keys.py": "import httpx, jwt",
     "server/routes.py": "import snapasset.client, sse_starlette",
     "worker/runner.py": "import saq.worker, worker.processors",
     "worker/processors/__init__.py": "from worker.processors import one, two",
@@ -41,6 +43,7 @@ FORBIDDEN = {
     "PIL and numpy only": {"worker/processors/two.py": "import PIL.Image"},
     "openai only": {"worker/providers/sketch/words.py": "import openai"},
     "supabase only": {"snapasset/storage/choose.py": "def choose():\n    from storage3 import exceptions"},
+    "jwt only": {"server/auth.py": "import jwt.api_jwt"},
     "snapasset knows no HTTP": {"snapasset/event.py": "import starlette"},
 }
 PLACES = [

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from snapasset.event import iso
-from snapasset.records.costs import Charge
 from tests.contracts.record_model_dependencies import Kinship
 from tests.contracts.record_model_jobs import LOST, ModelJob, ModelStep
 from tests.contracts.record_model_queues import ModelQueue
 from tests.contracts.record_model_schedules import ModelSchedules
+
+if TYPE_CHECKING:
+    from snapasset.records.costs import Charge
 
 
 class Model:
@@ -146,6 +148,15 @@ class Model:
             job.doubt_paid_calls()
         for step in job.under_way():
             step.state = "failed"
+        self._tell_failure(job, error)
+        return job
+
+    def put_off(self, job: ModelJob, error: dict[str, Any], delay: int) -> ModelJob:
+        job.leave("cancelled" if job.cancelling else "delayed")
+        job.error, job.fence, job.attempt = error["code"], job.fence + 1, job.attempt - 1
+        if job.status == "delayed":
+            job.due_at = self.now + delay
+        job.doubt_paid_calls()
         self._tell_failure(job, error)
         return job
 

@@ -62,7 +62,9 @@ class ModelJob:
     expires_at: int | None = None
     steps: dict[tuple[int, str], ModelStep] = field(default_factory=dict[tuple[int, str], ModelStep])
     told: list[Told] = field(default_factory=list[Told])
-    costs: dict[tuple[int, str, int], int | str | None] = field(default_factory=dict[tuple[int, str, int], int | str | None])
+    costs: dict[tuple[int, str, int], int | str | None] = field(
+        default_factory=dict[tuple[int, str, int], int | str | None]
+    )
     """By run, step and fence: what a call cost, None when it did not say, `DOUBT` when nobody knows whether it was charged."""
 
     @property

@@ -40,9 +40,9 @@ def tick(job_id: str, progress: float) -> Tick:
     return Tick(job_id, json.dumps(body | {"step": "render", "progress": progress}, separators=(",", ":")), OWNER)
 
 
-def told(job_id: str, progress: float) -> Tick:
-    """A tick as it comes from another process."""
-    return tick(job_id, progress)._replace(owner="")
+def told(job_id: str, progress: float, after: int = 0) -> Tick:
+    """A tick as it comes from another process, which had told the event `after` before."""
+    return tick(job_id, progress)._replace(owner="", after=after)
 
 
 class Record:
@@ -52,11 +52,14 @@ class Record:
         self.events: dict[str, list[Event]] = {}
         self.looks: list[str] = []
         self.questions = 0
+        self._open = asyncio.Event()
+        self._open.set()
         self.away = False
 
     async def look_up(self, missing: Sequence[Missing]) -> list[Event]:
         self.questions += 1
         self.looks += (one.job_id for one in missing)
+        await self._open.wait()
         if self.away:
             raise DatabaseUnavailable
         return [
@@ -65,6 +68,13 @@ class Record:
             for event in self.events.get(job_id, ())
             if after < event.seq <= up_to
         ]
+
+    def hold(self) -> None:
+        """Have who asks wait for the answer, until it is let go."""
+        self._open.clear()
+
+    def let_go(self) -> None:
+        self._open.set()
 
     def commit(self, feed: Feed | None, *events: Event) -> None:
         for event in events:
@@ -177,12 +187,14 @@ async def test_ticks_come_after_what_was_said_before_them(system: System, here: 
     there.publish([tick("a", 1.0)])
     system.record.commit(there, event("a", 1))
     there.publish([tick("a", 2.0), tick("a", 2.5)])
-    await receiver.has(event("a", 1), told("a", 2.5))
+    await receiver.has(event("a", 1), told("a", 2.5, after=1))
     there.publish([tick("a", 3.0)])
-    await receiver.has(event("a", 1), told("a", 2.5), told("a", 3.0))
+    await receiver.has(event("a", 1), told("a", 2.5, after=1), told("a", 3.0, after=1))
 
 
-async def test_redis_never_sees_what_an_event_says_or_whose_it_is(system: System, here: RedisFeed, there: RedisFeed) -> None:
+async def test_redis_never_sees_what_an_event_says_or_whose_it_is(
+    system: System, here: RedisFeed, there: RedisFeed
+) -> None:
     receiver = Receiver()
     client: Any = redis.Redis(port=system.server.port)
     eavesdropper = client.pubsub()

@@ -61,6 +61,12 @@ def unheard(_: float) -> None:
     """Progress that nobody looks at."""
 
 
+def test_what_it_expects_a_picture_to_cost_is_nothing_when_it_is_free(provider: ImageProvider):
+    expected = provider.estimate(order(provider, "a hill", "instagram-post"))
+    assert provider.paid or expected == 0
+    assert expected is None or expected >= 0
+
+
 def test_a_provider_says_what_it_is(provider: ImageProvider):
     assert provider.name == provider.name.lower().strip() != ""
     assert provider.model

@@ -20,7 +20,8 @@ from snapasset.database import Both, Write
 from snapasset.job import ENDED, Job
 from snapasset.records.claims import Beat, Claim, GiveBack
 from snapasset.records.costs import Charge, SaveCharge
-from snapasset.records.endings import Complete, EndCancelled, Fail
+from snapasset.records.endings import Complete, EndCancelled, Fail, PutOff
+from snapasset.records.jobs import GetJob
 from snapasset.records.steps import DoneSteps, FailStep, FinishStep, SavePaidStep, StartedStep, StartStep
 from snapasset.records.upkeep import Expire, HeldJob, HeldJobs, Promote, Reap
 from tests.contracts.record_backends import RECORDS
@@ -54,7 +55,7 @@ PAID = {"generate": True, "render": False}
 FAULT: dict[str, Any] = {"code": "provider_failed", "message": "It failed.", "retryable": True}
 RESULT = '{"n": 1}'
 WORKS = ("start", "finish", "fail", "beat")
-ENDS = ("complete", "complete and claim", "give up", "cancelled", "give back", "crash")
+ENDS = ("complete", "complete and claim", "give up", "put off", "cancelled", "give back", "crash")
 FAMILIES = ("a chain", "a diamond", "a diamond that failed")
 LIMITS = ("few at once", "few in a time", "paused")
 TIMETABLES = ("missed times", "a time set back")
@@ -222,7 +223,7 @@ class RecordMachine(CallerRules, ScheduleRules, QueueRules):
             self.model.save_late(lost, grip.run, step, output)
             lost.pay(grip.run, step, grip.fence, charge.micro_usd)
             late = SavePaidStep(grip.job_id, grip.run, step, output, ())
-            row = self.before.jobs[grip.job_id] if self.before else None
+            row = self.world.read(GetJob(grip.job_id))
             assert row is not None
             self.world.write(Both(late, SaveCharge(row._replace(run=grip.run, fence=grip.fence), step, charge)))
 
@@ -251,6 +252,9 @@ class RecordMachine(CallerRules, ScheduleRules, QueueRules):
         elif what == "give up":
             failed = job and self.model.fail(job, FAULT, retryable=retryable, delay=delay, doubtful=doubtful)
             self.ended(failed, Fail(grip.job_id, grip.fence, FAULT, retryable, delay, doubtful))
+        elif what == "put off":
+            waiting = job and self.model.put_off(job, FAULT, delay)
+            self.ended(waiting, PutOff(grip.job_id, grip.fence, FAULT, delay))
         elif what == "cancelled":
             self.ended(job and self.model.end_cancelled(job), EndCancelled(grip.job_id, grip.fence))
         elif what == "give back":

@@ -10,10 +10,11 @@ import pytest
 from snapasset.database.migrations import load
 from snapasset.database.sqlite_connection import Connection
 from snapasset.records.endings import Complete
-from snapasset.records.events import CursorNow, EventsAfter, OwnerEventsAfter
+from snapasset.records.events import EventsAfter
 from snapasset.records.files import GetFile
 from snapasset.records.generations import FindGenerations, GetGeneration
 from snapasset.records.idempotency import Once, SubmitOnce
+from snapasset.records.owner_events import CursorNow, OwnerEventsAfter
 from snapasset.records.queues import LimitQueue, QueueRooms
 from snapasset.records.revival import Retry
 from snapasset.records.upkeep import Expire, HeldJobs, NextExpiry

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from snapasset.errors import Conflict
-from snapasset.records.events import CursorNow, EventsAfter
+from snapasset.records.events import EventsAfter
+from snapasset.records.owner_events import CursorNow
 from snapasset.records.steps import FinishStep, StartStep
 from snapasset.records.transfer import Export, Import
 from tests.contracts.record_backends import RECORDS, Look

@@ -10,7 +10,8 @@ import pytest
 from snapasset.event import FINAL
 from snapasset.records.claims import Claim
 from snapasset.records.endings import Cancel, Complete
-from snapasset.records.events import Cursor, CursorNow, EventsAfter, Missing, MissingEvents, OwnerEventsAfter
+from snapasset.records.events import EventsAfter, Missing, MissingEvents
+from snapasset.records.owner_events import Cursor, CursorNow, LookAfter, OwnerEventsAfter, OwnersBehind
 from snapasset.records.retention import RemoveJobs
 from snapasset.records.steps import FinishStep, StartStep
 from tests.contracts.conftest import wait_until
@@ -20,7 +21,7 @@ from tests.contracts.record_jobs import OWNER, STRANGER, a_job, ended, submitted
 if TYPE_CHECKING:
     from snapasset.database import Database
     from snapasset.event import Event
-    from snapasset.records.events import OwnedEvent
+    from snapasset.records.owner_events import OwnedEvent
     from tests.contracts.record_backends import Clock, Record
 
 LATE = 200
@@ -227,6 +228,44 @@ async def test_thousands_by_many_writers_are_read_once_each_while_they_are_writt
     assert sum(one.event.type == FINAL for one in found) == 192
     for one in found[::97]:
         assert (await rest(reader, one)) == found[found.index(one) + 1 :]
+
+
+class TestLooks:
+    async def test_one_that_finds_all_there_is_says_up_to_where(self, database: Database) -> None:
+        now = await database.read(CursorNow())
+        await ended(database, await submitted(database))
+        await submitted(database, owner=STRANGER)
+        await settled(database)
+        look = await database.read(LookAfter(OWNER, now, 3))
+        assert names(look.events) == await stored(database)
+        assert look.events[-1].cursor < look.now
+        assert not look.unsettled
+        again = await database.read(LookAfter(OWNER, look.now, 3))
+        assert (again.events, again.now >= look.now) == ([], True)
+        later = await submitted(database)
+        await settled(database)
+        assert names((await database.read(LookAfter(OWNER, look.now, 3))).events) == [(later.id, 1)]
+
+    @pytest.mark.parametrize("count", [1, 3, 40])
+    async def test_of_many_owners_those_are_named_who_have_news(self, database: Database, count: int) -> None:
+        owners = [f"session:{number:064x}" for number in range(count)]
+        alike = [f"{owner[:-1]}x" for owner in owners]
+        begun = await database.read(CursorNow())
+        for owner in owners[::2]:
+            await submitted(database, owner=owner)
+        await settled(database)
+        now = await database.read(CursorNow())
+        for place, owner in enumerate(owners):
+            if place % 4 == 0:
+                await submitted(database, owner=owner)
+        await settled(database)
+
+        async def behind(who: list[str], where: Cursor) -> set[str]:
+            return set(await database.read(OwnersBehind([(owner, where) for owner in who])))
+
+        assert await behind(owners, begun) == set(owners[::2])
+        assert await behind(owners, now) == set(owners[::4])
+        assert await behind(alike, begun) == await behind(owners, await database.read(CursorNow())) == set()
 
 
 class TestMissingEvents:

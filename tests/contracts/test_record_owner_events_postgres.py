@@ -12,7 +12,7 @@ import pytest
 from snapasset.database import Statement, Write
 from snapasset.database.postgres import PostgresDatabase
 from snapasset.records.endings import Cancel
-from snapasset.records.events import CursorNow, OwnerEventsAfter
+from snapasset.records.owner_events import CursorNow, LookAfter, OwnerEventsAfter
 from snapasset.records.revival import Retry
 from tests.contracts.record_backends import Look
 from tests.contracts.record_jobs import OWNER, a_job, submitted
@@ -67,7 +67,9 @@ async def test_what_came_first_and_is_committed_last_is_not_skipped(record: Post
     )
     assert of_slow < of_quick
     assert await reader.read(OwnerEventsAfter(OWNER, now)) == []
-    fresh = await reader.read(CursorNow())
+    look = await reader.read(LookAfter(OWNER, now, 9))
+    assert (look.events, look.unsettled) == ([], True)
+    fresh = look.now
     slow.pause.go_on()
     await task
     found = await rest(reader, now)

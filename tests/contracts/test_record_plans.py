@@ -13,10 +13,11 @@ from snapasset.job import Job
 from snapasset.records.claims import Beat, Claim, GiveBack
 from snapasset.records.dependencies import BlockedAstray, MendBlocked, ReadyDependants
 from snapasset.records.endings import Cancel, Complete, Fail
-from snapasset.records.events import Cursor, CursorNow, EventsAfter, Missing, MissingEvents, OwnerEventsAfter
+from snapasset.records.events import EventsAfter, Missing, MissingEvents
 from snapasset.records.files import GetFile
 from snapasset.records.generations import Condemn, FindGenerations, Forget, GetGeneration
 from snapasset.records.jobs import CountByQueue, FindJobs, GetJob, QueueDepths, ReadyKinds
+from snapasset.records.owner_events import Cursor, CursorNow, LookAfter, OwnerEventsAfter, OwnersBehind
 from snapasset.records.queues import LimitQueue, PauseQueue, QueueRooms
 from snapasset.records.revival import Retry
 from snapasset.records.schedules import DueSchedules
@@ -25,6 +26,7 @@ from snapasset.records.statistics import GetOverview
 from snapasset.records.steps import DoneSteps, FinishStep, StartStep
 from snapasset.records.upkeep import Expire, HeldJob, HeldJobs, NextDue, NextExpiry, Promote, ReadyJobs, Reap
 from snapasset.records.workers import LiveWorkers
+from snapasset.spend_settings import Caps
 from tests.contracts.record_backends import Do
 from tests.contracts.record_jobs import CLAIM, KIND, OWNER, QUEUE, WORKER, a_job
 
@@ -155,6 +157,14 @@ INDEXED: dict[str, tuple[Read[Any] | Write[Any], tuple[str, ...]]] = {
         tuple(f"job_events_of_owner (<expr>=? AND {it})" for it in ("horizon=? AND pos>?", "horizon>? AND horizon<?")),
     ),
     "now": (CursorNow(), ("SEARCH job_events",)),
+    "a look at an owner's events": (
+        LookAfter(OWNER, Cursor("", 0, 5), 9),
+        ("job_events_of_owner (<expr>=? AND horizon>?)",),
+    ),
+    "owners behind": (
+        OwnersBehind([(OWNER, Cursor("", 0, 5)), ("x", Cursor("", 0, 5))]),
+        tuple(f"job_events_of_owner (<expr>=? AND {it})" for it in ("horizon=? AND pos>?", "horizon>?")),
+    ),
     "done steps": (DoneSteps("x"), ("job_steps USING PRIMARY KEY (job_id=?)",)),
     "next expiry": (NextExpiry(), ("jobs_expiring",)),
     "expire": (Expire(), ("jobs_expiring (expires_at>? AND expires_at<?)",)),
@@ -172,10 +182,20 @@ INDEXED: dict[str, tuple[Read[Any] | Write[Any], tuple[str, ...]]] = {
         ("generations_of_owner (owner=? AND (created_at,id)<(?,?))",),
     ),
     "an owner's overview": (GetOverview(OWNER), ("jobs_of_owner (owner=?)",)),
+    "submit within limits": (
+        a_job(estimate=5, caps=Caps(10**9, 10**9)),
+        (
+            "costs USING COVERING INDEX costs_of_owner (owner=? AND at>?)",
+            "costs USING COVERING INDEX costs_of_day (at>?)",
+            "jobs_to_pay (owner=?",
+            "jobs USING INDEX jobs_to_pay",
+        ),
+    ),
 }
 
 SORTED = (
     "an owner's events",
+    "a look at an owner's events",
     "missing events",
     "now",
     "counts",
@@ -225,7 +245,7 @@ FAMILY: tuple[Write[Any], ...] = (
 
 TABLES = (
     "jobs", "job_events", "job_steps", "files", "dependencies", "parents", "generations", "schedules",
-    "schedule_firings", "idempotency", "queues", "queue_claims", "workers",
+    "schedule_firings", "idempotency", "queues", "queue_claims", "workers", "costs",
 )  # fmt: skip
 
 

@@ -66,6 +66,23 @@ class TestPause:
         assert (await claimed(database, CLAIM_OTHER)).id == other.id
         assert await database.read(QueueRooms()) == {QUEUE: QueueRoom(True, None, None, None, 0)}
 
+    async def test_one_that_pauses_itself_says_why_until_it_goes_on(self, database: Database) -> None:
+        await database.write(PauseQueue(QUEUE, "first"))
+        await database.write(PauseQueue(QUEUE, "second"))
+        assert await database.read(QueueRooms()) == {QUEUE: QueueRoom(True, None, None, None, 0, "first")}
+        await database.write(LimitQueue(QUEUE, 3, None, None))
+        await database.write(ResumeQueue(QUEUE))
+        assert await database.read(QueueRooms()) == {QUEUE: QueueRoom(False, 3, None, None, 3)}
+        await database.write(PauseQueue(QUEUE, "third"))
+        assert (await database.read(QueueRooms()))[QUEUE].reason == "third"
+
+    async def test_whoever_pauses_it_has_the_last_word(self, database: Database) -> None:
+        for reasons in ((None, "quota"), ("quota", None)):
+            for reason in reasons:
+                await database.write(PauseQueue(QUEUE, reason))
+            assert await database.read(QueueRooms()) == {QUEUE: QueueRoom(True, None, None, None, 0)}
+            await database.write(ResumeQueue(QUEUE))
+
     async def test_every_process_sees_it_at_once_and_so_it_does_the_end(
         self, record: Record, database: Database
     ) -> None:

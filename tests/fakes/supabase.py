@@ -24,6 +24,8 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from tests.fakes.supabase_auth import FakeAuth
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 
@@ -103,6 +105,7 @@ class FakeSupabase:
         self.old = False
         """Whether it is an older server: loose about prefixes, silent about when something changed, strange to cursors."""
         self.largest = 50_000_000
+        self.auth = FakeAuth(lambda: self.url)
         self._faults: list[Fault] = []
         self._healed = threading.Event()
 
@@ -117,6 +120,7 @@ class FakeSupabase:
     def heal(self) -> None:
         self._faults.clear()
         self._healed.set()
+        self.auth.mood = "well"
 
     def sent(self, pattern: str) -> int:
         """How many requests there were whose method and path hold this pattern."""
@@ -137,6 +141,7 @@ class FakeSupabase:
                 route("/object/{bucket}/{key:path}", "POST", self._upload),
                 route("/object/{bucket}/{key:path}", "GET", self._download),
                 route("/object/{bucket}", "DELETE", self._remove),
+                *self.auth.routes(),
             ]
         )
 

@@ -13,7 +13,8 @@ from snapasset.feed.redis import RedisFeed
 from snapasset.feed.redis_publisher import JOBS_KEPT
 from snapasset.queue.redis_address import RedisAddress
 from tests.contracts.conftest import wait_until
-from tests.contracts.test_feed import Receiver
+from tests.contracts.test_feed import OWNER, Receiver
+from tests.contracts.test_feed_owners import LOOK, Ears
 from tests.contracts.test_feed_processes import System, event
 from tests.faults.conftest import HEAL_SECONDS, calm
 from tests.servers.proxy import Proxy, proxied
@@ -64,6 +65,27 @@ async def test_whoever_watches_resumes_when_redis_is_back(
     system.record.commit(there, event("a", 4))
     await heard(receiver, 1, 2, 3, 4)
     assert not silent.news
+
+
+async def test_who_watches_an_owner_is_told_to_look_when_redis_is_back(system: System, server: RedisServer) -> None:
+    here, there = await system.process(), await system.process()
+    ears, early = Ears(), Ears()
+    await here.subscribe_owner(OWNER, early)
+    server.kill()
+    await here.subscribe_owner("session:ben", ears)
+    system.record.commit(there, event("a", 1))
+    system.record.commit(here, event("a", 2))
+    assert (early.heard, ears.heard) == ([LOOK], [])
+    server.start()
+
+    async def both() -> bool:
+        return len(early.heard) > 1 and bool(ears.heard)
+
+    await wait_until(both, HEAL_SECONDS)
+    assert {*early.heard, *ears.heard} == {LOOK}
+    heard = len(early.heard)
+    system.record.commit(there, event("a", 3))
+    await wait_until(lambda: _true(len(early.heard) > heard), HEAL_SECONDS)
 
 
 async def test_whoever_comes_while_redis_is_away_does_not_wait_and_misses_nothing(

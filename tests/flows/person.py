@@ -86,6 +86,10 @@ class Person:
         """The job's stream; `last` is the id to resume after."""
         return streaming(self.http, f"{self.server.url}/api/jobs/{job_id}/events{query}", self.headers, last)
 
+    def follow_all(self, *, last: str | None = None, query: str = "") -> AbstractAsyncContextManager[Stream]:
+        """The stream of all their jobs; `last` is the id to resume after."""
+        return streaming(self.http, f"{self.server.url}/api/events{query}", self.headers, last)
+
     async def has(self, job_id: str, status: str) -> dict[str, Any]:
         """Wait until the job has this status; the job."""
 

@@ -21,6 +21,7 @@ from server.serving import Server
 from server.state import Life, Stage, State
 from server.stream_tokens import StreamTokens
 from server.streams.hub import Hub
+from server.user_tokens import opened_user_tokens
 from snapasset.client import JobClient
 from snapasset.database.sqlite import SqliteDatabase
 from snapasset.errors import ProviderTimeout, wire_error
@@ -29,7 +30,7 @@ from snapasset.job_type import Access, Catalogue, JobType
 from snapasset.metrics import Metrics
 from snapasset.records.claims import Claim
 from snapasset.records.endings import Complete, Fail
-from snapasset.records.events import EventsAfter
+from snapasset.records.events import MissingEvents
 from snapasset.records.files import FileRow
 from snapasset.records.steps import FinishStep, StartStep
 from snapasset.records.workers import WorkerBeat, WorkerRow
@@ -43,7 +44,7 @@ from worker.processors.image_renditions import image_renditions
 from worker.processors.trial import NOOP, WALK, Nothing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
     from pathlib import Path
 
     from starlette.applications import Starlette
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from snapasset.database import Database
     from snapasset.event import Event
     from snapasset.job import Job
+    from snapasset.records.events import Missing
     from snapasset.storage import Storage
 
 _SECRET = b"a secret of these tests, 32 bytes"
@@ -215,14 +217,21 @@ async def opened(
     provider: Artist | None = None,
     wrap: Callable[[Database], Database] = lambda database: database,
     clock: Callable[[], float] = time.time,
+    tools: Mapping[type, object] | None = None,
+    record: Database | None = None,
 ) -> AsyncGenerator[Service]:
-    """The service; `wrap` may put something between it and its database, `clock` says how old signed addresses are."""
+    """The service; `wrap` may put something between it and its database, `clock` says how old signed addresses are.
+
+    `tools`: those of the kinds, by which they say what a job will cost. `record`: its database, not open yet, if it is not a
+    file in its folder.
+    """
     catalogue = catalogue_for(settings)
-    database = SqliteDatabase(settings.data_dir / "snapasset.db", synchronous=settings.sqlite_synchronous)
+    file = settings.data_dir / "snapasset.db"
+    database = record or SqliteDatabase(file, synchronous=settings.sqlite_synchronous)
     await database.open()
 
-    async def look_up(job_id: str, after: int) -> list[Event]:
-        return await database.read(EventsAfter(job_id, after, 100))
+    async def look_up(missing: Sequence[Missing]) -> list[Event]:
+        return await database.read(MissingEvents(missing))
 
     switch = Switch(catalogue.queues, settings, ring_timeout=60)
     await switch.open(database.record_id, look_up)
@@ -233,6 +242,8 @@ async def opened(
     file_urls = FileUrls(_SECRET, settings.file_url_seconds, clock)
     metrics = Metrics(catalogue, switch)
     hub = Hub(seen, switch, settings, file_urls, metrics)
+    stack = contextlib.AsyncExitStack()
+    users = await stack.enter_async_context(opened_user_tokens(settings))
 
     async def drain() -> int:
         life.stage = Stage.DRAINING
@@ -246,10 +257,11 @@ async def opened(
         switch=switch,
         storage=storage or LocalStorage(settings.data_dir / "files"),
         provider=provider or Artist(),
-        client=JobClient(seen, switch, catalogue, settings),
+        client=JobClient(seen, switch, catalogue, settings, tools),
         hub=hub,
         life=life,
         stream_tokens=StreamTokens(_SECRET),
+        users=users,
         file_urls=file_urls,
         metrics=metrics,
         drain=drain,
@@ -267,6 +279,7 @@ async def opened(
         ) as http:
             yield Service(app, state, http)
     finally:
+        await stack.aclose()
         await switch.close()
         await database.close()
 

@@ -1,4 +1,5 @@
-"""Every route, asked by nobody, by another owner and by the owner. The rows are held against the route table."""
+"""Every route, asked by nobody, by strangers, by the owner, by an admin and with bad tokens, where users can sign in and
+where they cannot. The rows are held against the route table."""
 
 from __future__ import annotations
 
@@ -10,54 +11,78 @@ from server.routes import ROUTES
 from snapasset.job import new_id
 from snapasset.records.endings import EndCancelled
 from snapasset.records.jobs import GetJob
-from tests.server.service import ALICE, BOB, GOOD
+from tests.fakes.supabase import FakeSupabase, running_supabase
+from tests.fakes.supabase_auth import ANN, BEN, ec_key
+from tests.server.service import ADMIN, ALICE, BOB, GOOD, Service, opened, settings_for
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
+    from pathlib import Path
+
     import httpx
 
-    from tests.server.service import Service
 
-WHO = {"nobody": {}, "another": BOB, "the owner": ALICE}
+class People(NamedTuple):
+    """What each of them sends."""
+
+    another: dict[str, str]
+    owner: dict[str, str]
+    admin: dict[str, str]
+
+
+SESSIONS = People(BOB, ALICE, ADMIN)
 
 
 class Row(NamedTuple):
-    """What a route answers: to nobody, to another owner, to the owner of the job or file in its address."""
+    """What a route answers: to nobody, to another owner, to the owner of the job or file in its address, to an admin whose
+    it is not, and to a token that is not good."""
 
     nobody: int
     another: int
     owner: int
+    admin: int
+    bad: int
     body: Any = None
 
 
-OPEN = Row(200, 200, 200)
-OWNED = Row(404, 404, 200)
+PUBLIC = Row(200, 200, 200, 200, 200)
+OPEN = PUBLIC._replace(bad=401)
+OWNED = Row(404, 404, 200, 404, 401)
 EXPECTED = {
-    "POST /api/jobs/{kind}": Row(202, 202, 202, GOOD),
-    "POST /api/jobs/batch": Row(202, 202, 202, {"jobs": [{"kind": "image-generation", "data": GOOD}]}),
+    "POST /api/jobs/{kind}": Row(202, 202, 202, 202, 401, GOOD),
+    "POST /api/jobs/batch": Row(202, 202, 202, 202, 401, {"jobs": [{"kind": "image-generation", "data": GOOD}]}),
     "GET /api/jobs/stats/overview": OPEN,
     "GET /api/jobs": OPEN,
     "GET /api/jobs/{job_id}": OWNED,
-    "DELETE /api/jobs/{job_id}": Row(404, 404, 202),
-    "POST /api/jobs/{job_id}/cancel": Row(404, 404, 202),
-    "POST /api/jobs/{job_id}/retry": Row(404, 404, 409),
+    "DELETE /api/jobs/{job_id}": OWNED._replace(owner=202),
+    "POST /api/jobs/{job_id}/cancel": OWNED._replace(owner=202),
+    "POST /api/jobs/{job_id}/retry": OWNED._replace(owner=409),
     "GET /api/jobs/{job_id}/timeline": OWNED,
-    "GET /api/jobs/{job_id}/events": Row(404, 404, 204),
+    "GET /api/jobs/{job_id}/events": OWNED._replace(owner=204),
+    "GET /api/events": OPEN,
+    "POST /api/events/token": Row(401, 200, 200, 200, 401),
     "GET /api/generations": OPEN,
     "GET /api/generations/{generation_id}": OWNED,
-    "DELETE /api/generations/{generation_id}": Row(404, 404, 409),
-    "POST /api/generations/{generation_id}/renditions": Row(404, 404, 202, {"platforms": ["open-graph"]}),
+    "DELETE /api/generations/{generation_id}": OWNED._replace(owner=409),
+    "POST /api/generations/{generation_id}/renditions": OWNED._replace(owner=202, body={"platforms": ["open-graph"]}),
     "GET /api/generations/{generation_id}/zip": OWNED,
     "GET /api/files/{file_id}": OWNED,
-    "GET /api/kinds": OPEN,
-    "GET /openapi.json": OPEN,
-    "GET /health": OPEN,
-    "GET /health/live": OPEN,
-    "GET /health/ready": OPEN,
-    "GET /health/detailed": Row(401, 401, 401),
-    "GET /metrics": OPEN,
-    "GET /": OPEN,
-    "GET /page/{name:path}": OPEN,
+    "GET /api/usage": OPEN,
+    "POST /api/usage/credits": Row(401, 401, 401, 200, 401, {"owner": "session:a", "credits": 1, "name": "a"}),
+    "POST /api/queues/{queue}/resume": Row(401, 401, 401, 200, 401),
+    "GET /api/kinds": PUBLIC,
+    "GET /openapi.json": PUBLIC,
+    "GET /health": PUBLIC,
+    "GET /health/live": PUBLIC,
+    "GET /health/ready": PUBLIC,
+    "GET /health/detailed": Row(401, 401, 401, 200, 401),
+    "GET /metrics": PUBLIC._replace(bad=404),
+    "GET /": PUBLIC,
+    "GET /page/{name:path}": PUBLIC,
 }
+OF_USERS = {**EXPECTED, "GET /metrics": Row(200, 404, 404, 404, 404)}
+"""What differs when they send users' tokens: of those that are sent, METRICS_TOKEN and ADMIN_TOKEN alone open this."""
+
 ROUTE_NAMES = [
     f"{method} {route.path}" for route in ROUTES for method in sorted(route.methods or ()) if method != "HEAD"
 ]
@@ -76,8 +101,26 @@ class Things(NamedTuple):
     file_id: str
 
 
-async def _running_job_with_a_file(service: Service) -> Things:
-    await service.submit()
+@pytest.fixture(scope="module")
+def project() -> Generator[FakeSupabase]:
+    with running_supabase() as project:
+        yield project
+
+
+@pytest.fixture
+def users(project: FakeSupabase) -> People:
+    auth = project.auth
+    return People(auth.bearer(BEN), auth.bearer(ANN), auth.bearer(BEN, app_metadata={"role": "admin"}))
+
+
+@pytest.fixture
+async def users_service(project: FakeSupabase, tmp_path: Path) -> AsyncGenerator[Service]:
+    async with opened(settings_for(tmp_path, supabase_url=project.url)) as service:
+        yield service
+
+
+async def _running_job_with_a_file(service: Service, who: dict[str, str] = ALICE) -> Things:
+    await service.submit(who=who)
     job = await service.claim()
     file = await service.picture(job, "instagram-post", made={})
     return Things(job.id, job.generation_id or "", file.id)
@@ -92,25 +135,42 @@ async def _ask(
 ) -> httpx.Response:
     own_method, path = route.split(" ")
     path = path.replace("{name:path}", "index.html")
-    path = path.format(kind="image-generation", **things._asdict())
+    path = path.format(kind="image-generation", queue="image-generation", **things._asdict())
+    if path == "/api/events":
+        method = "HEAD"  # nothing else of a stream that is never over can be waited for
     # The stream of a job that has ended and is known to its end: it answers and does not stay.
-    query = "?after=999999" if path.endswith("/events") else ""
+    query = "?after=999999" if path.startswith("/api/jobs/") and path.endswith("/events") else ""
     service.http.cookies.clear()
     return await service.http.request(method or own_method, path + query, headers=who, json=EXPECTED[route].body)
 
 
 @pytest.mark.parametrize("route", ROUTE_NAMES)
 async def test_a_route_answers_each_as_its_row_says(service: Service, route: str) -> None:
-    things = await _running_job_with_a_file(service)
-    if route.endswith("/events"):
-        await _end(service, things.job_id)
-    answers = {name: await _ask(service, route, who, things) for name, who in WHO.items()}
-    expected = EXPECTED[route]
-    assert [answer.status_code for answer in answers.values()] == [expected.nobody, expected.another, expected.owner]
+    bad = [{"authorization": f"Bearer {token}"} for token in ("", "x", "a.b.c")]
+    await _answers_as(EXPECTED[route], service, route, SESSIONS, bad)
 
 
-async def _end(service: Service, job_id: str) -> None:
-    await service.http.post(f"/api/jobs/{job_id}/cancel", headers=ALICE)
+@pytest.mark.parametrize("route", ROUTE_NAMES)
+async def test_a_route_answers_users_as_its_row_says(
+    users_service: Service, project: FakeSupabase, users: People, route: str
+) -> None:
+    auth = project.auth
+    bad = [auth.bearer(ANN, exp=1), auth.bearer(ANN, aud="anon"), auth.bearer(ANN, ec_key("unknown"))]
+    await _answers_as(OF_USERS[route], users_service, route, users, bad)
+
+
+async def _answers_as(row: Row, service: Service, route: str, people: People, bad: list[dict[str, str]]) -> None:
+    things = await _running_job_with_a_file(service, people.owner)
+    if route.endswith("_id}/events"):
+        await _end(service, things.job_id, people.owner)
+    nobody: dict[str, str] = {}
+    senders = (nobody, *bad, people.another, people.admin, people.owner)  # the owner last: he may remove it
+    told = [(await _ask(service, route, who, things)).status_code for who in senders]
+    assert told == [row.nobody, *[row.bad] * len(bad), row.another, row.admin, row.owner]
+
+
+async def _end(service: Service, job_id: str, who: dict[str, str] = ALICE) -> None:
+    await service.http.post(f"/api/jobs/{job_id}/cancel", headers=who)
     job = await service.state["database"].read(GetJob(job_id))
     assert job is not None
     await service.state["database"].write(EndCancelled(job.id, job.fence))
@@ -129,6 +189,21 @@ async def test_a_strangers_thing_looks_like_a_missing_one(service: Service, rout
     assert bodies.pop()[0] == 404
 
 
+@pytest.mark.parametrize("route", OF_ONE_THING)
+async def test_a_users_thing_looks_like_a_missing_one_to_all_others(
+    users_service: Service, users: People, route: str
+) -> None:
+    things, missing = await _running_job_with_a_file(users_service, users.owner), _missing()
+    bodies = {
+        (answer.status_code, _without_its_name(answer))
+        for who in ({}, ALICE, users.another, users.admin, ADMIN)
+        for asked in (things, missing)
+        for answer in [await _ask(users_service, route, who, asked)]
+    }
+    assert len(bodies) == 1
+    assert bodies.pop()[0] == 404
+
+
 def _without_its_name(answer: httpx.Response) -> str:
     """All that can be seen of an answer, but for the name of the request."""
     headers = sorted((name, value) for name, value in answer.headers.items() if name != "x-request-id")
@@ -139,7 +214,7 @@ def _without_its_name(answer: httpx.Response) -> str:
 @pytest.mark.parametrize("route", [name for name in ROUTE_NAMES if name.startswith("GET ")])
 async def test_a_head_has_the_status_and_headers_of_its_get_and_no_body(service: Service, route: str) -> None:
     things = await _running_job_with_a_file(service)
-    if route.endswith("/events"):
+    if route.endswith("_id}/events"):
         await _end(service, things.job_id)
     got = await _ask(service, route, ALICE, things)
     head = await _ask(service, route, ALICE, things, "HEAD")
@@ -150,7 +225,7 @@ async def test_a_head_has_the_status_and_headers_of_its_get_and_no_body(service:
 
 @pytest.mark.parametrize("route", ROUTE_NAMES)
 async def test_every_answer_keeps_browsers_careful(service: Service, route: str) -> None:
-    for who in WHO.values():
+    for who in ({}, *SESSIONS, {"authorization": "Bearer x"}):
         answer = await _ask(service, route, who, _missing())
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["content-security-policy"].startswith("default-src 'self'")

@@ -13,6 +13,7 @@ import pytest
 from server.app import create_app
 from server.state import Life, Stage
 from snapasset import __version__
+from snapasset.errors import ProviderQuotaExceeded
 from snapasset.job import new_id
 from snapasset.records.jobs import QueueDepths, ReadyKinds
 from snapasset.records.queues import PauseQueue, ResumeQueue
@@ -20,7 +21,7 @@ from snapasset.records.submission import Submit
 from snapasset.records.workers import WorkerBeat, WorkerRow
 from tests.server.breakable import Breakable, BreakableStorage
 from tests.server.described import Described
-from tests.server.service import GOOD, Artist, Service, opened, settings_for, stateful, wait_until
+from tests.server.service import ADMIN, ALICE, GOOD, Artist, Service, opened, settings_for, stateful, wait_until
 from tests.servers.free_port import free_port
 from tests.servers.redis import running_redis
 from tests.snapasset.lock_holder import living
@@ -160,6 +161,26 @@ async def test_a_paused_queue_is_shown_and_needs_nobody(service: Service) -> Non
     await service.state["database"].write(ResumeQueue("walk"))
     body = await _health(service)
     assert (body["status"], body["services"]["queues"]["walk"]["paused"]) == ("degraded", False)
+
+
+async def test_a_queue_that_has_paused_itself_says_why_and_an_admin_has_it_go_on(service: Service) -> None:
+    described = Described((await service.http.get("/openapi.json")).json())
+    await service.beat()
+    await service.state["database"].write(PauseQueue("image-generation", ProviderQuotaExceeded.code))
+    body = described.body("/health", "get", 200, (await service.http.get("/health")).text)
+    queue = body["services"]["queues"]["imageGeneration"]
+    assert (body["status"], queue["paused"]) == ("degraded", True)
+    resume = "/api/queues/image-generation/resume"
+    assert "quota is used up" in queue["why"]
+    assert f"POST {resume}" in queue["why"]
+    assert (await service.http.post(resume, headers=ALICE)).status_code == 401
+    answer = await service.http.post(resume, headers=ADMIN)
+    assert described.body("/api/queues/{queue}/resume", "post", 200, answer.text) == {
+        "queue": "image-generation", "paused": False,
+    }  # fmt: skip
+    body = await _health(service)
+    assert (body["status"], "why" in body["services"]["queues"]["imageGeneration"]) == ("ok", False)
+    assert (await service.http.post("/api/queues/no-such-queue/resume", headers=ADMIN)).status_code == 404
 
 
 async def test_a_worker_that_has_fallen_silent_counts_no_more(tmp_path: Path) -> None:

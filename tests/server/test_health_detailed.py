@@ -27,7 +27,7 @@ KEPT_BACK = (
     # secrets, and what leads to them
     "admin_token", "metrics_token", "signing_secret", "database_url",
     "redis_url", "redis_host", "redis_port", "redis_username", "redis_password", "redis_db", "redis_tls", "redis_ca_file",
-    "openai_api_key", "openai_base_url", "supabase_service_key", "supabase_url",
+    "openai_api_key", "openai_base_url", "supabase_service_key", "supabase_jwt_secret", "supabase_url",
     # the bucket is told with the storage
     "supabase_bucket",
     # the model is told with the provider

@@ -219,6 +219,21 @@ async def test_a_tick_never_comes_after_an_event_that_is_newer(service: Service,
     assert '"progress":60' in newest.body
 
 
+async def test_a_tick_that_was_told_before_what_is_known_is_dropped(service: Service, feed: UnreliableFeed) -> None:
+    job = await begun(service)
+    hub = hub_of(service, feed)
+    async with aclosing(hub.tail(job.id, 1)) as tail:
+        assert cast("Event", await anext(tail)).seq == 2
+        coming = asyncio.create_task(anext(tail))
+        await asyncio.sleep(0)
+        feed.publish([tick(job, "generate", 50)._replace(after=1)])  # on its way while the record was read
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not coming.done()
+        feed.publish([tick(job, "generate", 60)._replace(after=2)])
+        assert '"progress":60' in (await coming).body
+
+
 async def test_closing_ends_readers_wherever_they_are(tmp_path: Path) -> None:
     async with opened(settings_for(tmp_path, sweep_seconds=600), wrap=Breakable) as service:
         database = cast("Breakable", service.state["database"])

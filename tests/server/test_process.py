@@ -64,6 +64,7 @@ def test_strangers_are_let_in_only_when_that_is_said(host: str) -> None:
     with pytest.raises(BadConfiguration, match="ALLOW_ANONYMOUS"):
         check_reach(Settings(host=host))
     check_reach(Settings(host=host, allow_anonymous=True))
+    check_reach(Settings(host=host, supabase_url="https://abc.supabase.co"))  # there users sign in
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.9.10"])

@@ -162,7 +162,7 @@ class Engine:
         self.tools: dict[type, object] = {Masters: Masters(self.database), **tools}
         self.switch = Switch(self.catalogue.queues, self.settings, ring_timeout=700)
         self.metrics = Metrics(self.catalogue, self.switch)
-        self.client = JobClient(self.database, self.switch, self.catalogue, self.settings)
+        self.client = JobClient(self.database, self.switch, self.catalogue, self.settings, self.tools)
         self.reconciler = Reconciler(self.database, self.switch, self.catalogue.kinds_by_queue, self.settings)
         self.runners: list[Runner] = []
         self.events: list[Event] = []

@@ -120,7 +120,6 @@ async def test_whoever_wants_to_be_asked_has_no_call_repeated(tmp_path: Path):
         errors.ProviderError(),
         errors.ProviderTimeout(),
         ContentPolicy(),
-        errors.ProviderQuotaExceeded(),
         InvalidPrompt(),
     ],
     ids=lambda mishap: mishap.code,

@@ -10,6 +10,7 @@ import pytest
 
 from snapasset.event import ERROR
 from snapasset.job import Status
+from snapasset.records.queues import QueueRooms
 from snapasset.settings import Settings
 from tests.fakes.openai import (
     FakeOpenAI,
@@ -105,8 +106,6 @@ async def test_two_failures_that_pass_cost_nothing(tmp_path: Path, failure: Beha
 @pytest.mark.parametrize(
     ("failure", "code"),
     [
-        (refuses(429, "insufficient_quota"), "provider_quota_exceeded"),
-        (refuses(400, "billing_hard_limit_reached"), "provider_quota_exceeded"),
         (refuses(400, "moderation_blocked"), "content_policy"),
         (refuses(400, "content_policy_violation"), "content_policy"),
         (refuses(401), "provider_refused"),
@@ -118,6 +117,25 @@ async def test_two_failures_that_pass_cost_nothing(tmp_path: Path, failure: Beha
 )
 async def test_what_asking_again_cannot_mend_ends_the_job(tmp_path: Path, failure: Behaviour, code: str):
     assert await run(tmp_path, failure) == Ended(code, 1, 0, 0)
+
+
+@pytest.mark.parametrize("failure", [refuses(429, "insufficient_quota"), refuses(400, "billing_hard_limit_reached")])
+async def test_a_quota_that_is_used_up_pauses_the_queue_and_loses_no_job(tmp_path: Path, failure: Behaviour):
+    async with shop(tmp_path, failure) as (e, d):
+        job = await e.submit(KIND, JOB)
+        told = await e.event(job, type=ERROR)
+        assert (told["code"], told["attempt"], told["retryable"]) == ("provider_quota_exceeded", 0, False)
+        another = await e.submit(KIND, JOB)
+        await e.upkeep()
+        assert (await e.job(job)).status == (await e.job(another)).status == Status.WAITING
+        room = (await e.record.read(QueueRooms()))[IMAGE.queue]
+        assert (room.paused, room.reason, len(d.fake.requests)) == (True, "provider_quota_exceeded", 1)
+        await e.client.resume(IMAGE.queue)
+        await e.upkeep()
+        for one in (job, another):
+            last = await e.final(one)
+            assert (last["status"], last["attempt"]) == (Status.COMPLETED, 1)
+        assert (d.fake.bills, await e.record.read(QueueRooms())) == (2, {})
 
 
 LOST = {

@@ -15,6 +15,7 @@ from snapasset.records.costs import Charge
 from snapasset.storage import Storage
 from snapasset.storage.kept import KeptStorage
 from worker.images.render import Renderer
+from worker.processors.image_generation.previews import Previews
 from worker.processors.image_generation.request import GenerateImage, request_model
 from worker.processors.image_generation.result import Decoded, Generated, GeneratedPictures, Thumbnail
 from worker.providers import ImageProvider, ImageRequest
@@ -113,6 +114,7 @@ class _Generation:
         self._storage = storage
         self._renderer = renderer
         self._platforms = platforms.pick(context.args.platforms)
+        self._previews: Previews | None = None
 
     async def run(self) -> GeneratedPictures:
         context = self._context
@@ -121,6 +123,8 @@ class _Generation:
         made = await context.step(
             "generate", self._generate, output=Generated, span=_GENERATE, paid=self._provider.paid
         )
+        if self._previews is not None:
+            await self._previews.remove()
 
         async def load() -> Master:
             key = key_of(context.job.generation_id, made.master.file_id, _MASTER, made.master.content_type)
@@ -155,7 +159,11 @@ class _Generation:
 
     async def _generate(self, step: Step) -> Generated:
         order = _order(self._context.args, self._provider, self._platforms, self._context.job.owner)
-        made = await self._provider.generate(order, step.tick)
+        self._previews = Previews(step, self._storage, self._context.job.generation_id)
+        try:
+            made = await self._provider.generate(order, step.tick, self._previews.take)
+        finally:
+            await self._previews.end()
         if made.charge is not None:
             step.charge(_charge(self._provider, made, made.charge))
         file = await self._store(step, _MASTER, made.data, made.content_type, (made.width, made.height))

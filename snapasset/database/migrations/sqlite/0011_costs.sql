@@ -27,3 +27,21 @@ CREATE INDEX costs_of_day ON costs (at, micro_usd, estimate);
 -- What a job is expected to cost, 0 when nothing, NULL when nobody knows; and what it has cost by now, as JSON.
 ALTER TABLE jobs ADD COLUMN estimate INTEGER;
 ALTER TABLE jobs ADD COLUMN cost TEXT;
+-- What is still to be paid for, whatever its state: a claim does not touch these columns.
+CREATE INDEX jobs_to_pay ON jobs (owner, estimate) WHERE finished_at IS NULL AND estimate > 0;
+-- What an owner may still ask for is the sum of these. A row is named by what it is for, so none counts twice: `grant` by a name
+-- of the giver's, with run 0; `reserve`, `take` and `return` by the run of a job.
+CREATE TABLE credits (
+    job_id TEXT NOT NULL,
+    run INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (job_id, run, reason)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX credits_of_owner ON credits (owner, amount);
+-- How many of them a run of the job takes.
+ALTER TABLE jobs ADD COLUMN credits INTEGER NOT NULL DEFAULT 0;
+-- Why a queue was paused by the program itself, as the code of an error; NULL: somebody has paused it.
+ALTER TABLE queues ADD COLUMN reason TEXT;

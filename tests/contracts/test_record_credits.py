@@ -1,0 +1,215 @@
+"""Credits: reserved when a run begins, spent when what it paid for is saved, given back when nothing was; none counts twice."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from snapasset.database import Both
+from snapasset.errors import Conflict, NotEnoughCredits
+from snapasset.records.claims import GiveBack
+from snapasset.records.costs import Charge, SaveCharge
+from snapasset.records.credits import GetCredits, GrantCredits
+from snapasset.records.endings import Cancel, Complete, EndCancelled, Fail
+from snapasset.records.revival import Retry
+from snapasset.records.steps import FinishStep, SavePaidStep, StartStep
+from snapasset.records.submission import SubmitAll
+from snapasset.records.upkeep import Expire, HeldJobs, Reap
+from tests.contracts.record_backends import Look
+from tests.contracts.record_jobs import FAULT, OWNER, STRANGER, a_job, claimed
+
+if TYPE_CHECKING:
+    from snapasset.database import Database
+    from snapasset.job import Job
+    from snapasset.records.submission import Submit
+    from tests.contracts.record_backends import Clock, Record
+
+STEP = "generate"
+
+
+def taking(credits_: int = 2, **more: Any) -> Submit:
+    return a_job(credits=credits_, estimate=1, **more)
+
+
+async def give(database: Database, amount: int = 10, name: str = "a gift", owner: str = OWNER) -> int:
+    return await database.write(GrantCredits(owner, amount, name))
+
+
+async def left(database: Database, owner: str = OWNER) -> int:
+    return await database.read(GetCredits(owner))
+
+
+async def pay(database: Database, job: Job) -> None:
+    await database.write(StartStep(job.id, job.fence, STEP, paid=True, progress=1))
+    await database.write(FinishStep(job.id, job.fence, STEP, "1", 40.0, charge=Charge()))
+
+
+async def fail(database: Database, job: Job) -> None:
+    await database.write(Fail(job.id, job.fence, FAULT, retryable=False, delay_ms=0))
+
+
+async def reasons(database: Database) -> list[Any]:
+    return await database.read(Look("SELECT run, reason, amount FROM credits WHERE run > 0 ORDER BY run, reason"))
+
+
+class TestGifts:
+    async def test_they_add_up_and_may_be_taken_away_again(self, database: Database) -> None:
+        assert await left(database) == 0
+        assert await give(database) == 10
+        assert await give(database, -3, "a mistake") == 7
+        assert await left(database) == 7
+        assert await left(database, STRANGER) == 0
+
+    async def test_one_of_a_name_is_given_once(self, database: Database) -> None:
+        for _ in range(2):
+            assert await give(database) == 10
+        for owner, amount in ((OWNER, 11), (STRANGER, 10)):
+            with pytest.raises(Conflict):
+                await give(database, amount, owner=owner)
+        assert await left(database) == 10
+
+
+class TestReserving:
+    async def test_a_job_sets_aside_what_it_takes(self, database: Database) -> None:
+        await give(database, 5)
+        await database.write(taking())
+        assert await left(database) == 3
+        await database.write(taking(3))
+        with pytest.raises(NotEnoughCredits):
+            await database.write(taking(1))
+        await database.write(a_job())
+        assert await database.read(Look("SELECT count(*) FROM jobs")) == [(3,)]
+
+    async def test_many_jobs_are_taken_all_or_none(self, database: Database) -> None:
+        await give(database, 5)
+        with pytest.raises(NotEnoughCredits):
+            await database.write(SubmitAll((taking(), taking(), taking()), (0, 1, 2)))
+        assert await left(database) == 5
+        await database.write(SubmitAll((taking(), taking(0), taking()), (0, 1, 2)))
+        assert await left(database) == 1
+
+    async def test_of_many_at_once_no_more_are_taken_than_there_is(self, database: Database, record: Record) -> None:
+        await give(database, 5)
+        databases = [database, await record.open()]
+        answers = await asyncio.gather(*(databases[n % 2].write(taking()) for n in range(8)), return_exceptions=True)
+        assert sum(isinstance(answer, NotEnoughCredits) for answer in answers) == 6
+        assert await left(database) == 1
+
+
+class TestEnds:
+    async def test_what_was_paid_for_is_spent_whatever_becomes_of_the_job(self, database: Database) -> None:
+        await give(database)
+        for end in (Complete, Fail, EndCancelled):
+            await database.write(taking())
+            job = await claimed(database)
+            await pay(database, job)
+            if end is Fail:
+                await fail(database, job)
+            elif end is EndCancelled:
+                await database.write(Cancel(job.id, OWNER))
+                await database.write(EndCancelled(job.id, job.fence))
+            else:
+                await database.write(Complete(job.id, job.fence, "{}"))
+        assert await left(database) == 4
+
+    @pytest.mark.parametrize("how", ["failed", "cancelled", "cancelled before", "reaped", "expired", "completed"])
+    async def test_what_was_not_is_given_back(self, database: Database, clock: Clock, how: str) -> None:
+        await give(database)
+        submitted = await database.write(taking(attempts=1, ttl_ms=1000))
+        if how == "expired":
+            clock.move(1000)
+            await database.write(Expire())
+        elif how == "cancelled before":
+            await database.write(Cancel(submitted.id, OWNER))
+        else:
+            job = await claimed(database)
+            await database.write(StartStep(job.id, job.fence, STEP, paid=True, progress=1))
+            await self.end(database, job, how)
+        assert await left(database) == 10
+        assert await reasons(database) == [(1, "reserve", -2), (1, "return", 2)]
+
+    async def end(self, database: Database, job: Job, how: str) -> None:
+        if how == "failed":
+            await fail(database, job)
+        elif how == "cancelled":
+            await database.write(Cancel(job.id, OWNER))
+            await database.write(GiveBack(job.id, job.fence))
+        elif how == "reaped":
+            [seen] = await database.read(HeldJobs())
+            await database.write(Reap(seen))
+        else:
+            await database.write(Complete(job.id, job.fence, "{}"))
+
+    async def test_a_job_that_fails_with_the_one_it_waits_for_gets_its_own_back(self, database: Database) -> None:
+        await give(database)
+        first = await database.write(taking())
+        await database.write(taking(depends_on=(first.id,)))
+        assert await left(database) == 6
+        await database.write(Cancel(first.id, OWNER))
+        assert await left(database) == 10
+
+    async def test_an_attempt_that_is_followed_by_another_gives_nothing_back(self, database: Database) -> None:
+        await give(database)
+        await database.write(taking())
+        job = await claimed(database)
+        await database.write(Fail(job.id, job.fence, FAULT, retryable=True, delay_ms=0))
+        assert await left(database) == 8
+
+
+class TestRuns:
+    async def test_another_run_takes_them_again(self, database: Database) -> None:
+        await give(database, 3)
+        job = await database.write(taking())
+        await database.write(Cancel(job.id, OWNER))
+        await database.write(Retry(job.id, OWNER))
+        assert await left(database) == 1
+        await pay(database, await claimed(database))
+        assert await reasons(database) == [(1, "reserve", -2), (1, "return", 2), (2, "reserve", -2), (2, "take", 0)]
+
+    async def test_one_that_has_its_picture_takes_none(self, database: Database) -> None:
+        await give(database, 3)
+        await database.write(taking())
+        job = await claimed(database)
+        await pay(database, job)
+        await fail(database, job)
+        await database.write(Retry(job.id, OWNER))
+        job = await claimed(database)
+        await database.write(Complete(job.id, job.fence, "{}"))
+        assert await left(database) == 1
+
+    async def test_one_that_cannot_be_paid_is_not_begun(self, database: Database) -> None:
+        await give(database, 2)
+        job = await database.write(taking())
+        await database.write(Cancel(job.id, OWNER))
+        await give(database, -1, "taken away")
+        with pytest.raises(NotEnoughCredits):
+            await database.write(Retry(job.id, OWNER))
+
+
+class TestLate:
+    async def late(self, database: Database, job: Job) -> None:
+        saved = SavePaidStep(job.id, job.run, STEP, "1", ())
+        await database.write(Both(saved, SaveCharge(job, STEP, Charge())))
+
+    async def test_an_answer_that_comes_while_the_job_waits_is_paid_with_them(self, database: Database) -> None:
+        await give(database)
+        await database.write(taking())
+        old = await claimed(database)
+        await database.write(StartStep(old.id, old.fence, STEP, paid=True, progress=1))
+        await database.write(GiveBack(old.id, old.fence))
+        await self.late(database, old)
+        job = await claimed(database)
+        await database.write(Complete(job.id, job.fence, "{}"))
+        assert await left(database) == 8
+
+    async def test_what_was_given_back_stays_so(self, database: Database) -> None:
+        await give(database)
+        await database.write(taking())
+        old = await claimed(database)
+        await database.write(StartStep(old.id, old.fence, STEP, paid=True, progress=1))
+        await database.write(GiveBack(old.id, old.fence))
+        await database.write(Cancel(old.id, OWNER))
+        await self.late(database, old)
+        assert await left(database) == 10

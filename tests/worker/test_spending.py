@@ -1,0 +1,82 @@
+"""Nothing is paid for beyond what may be spent in a day: who meets the limit waits for the next one, and loses nothing by it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from snapasset.errors import BadConfiguration
+from snapasset.event import ERROR
+from snapasset.job import Status
+from snapasset.records.costs import Charge
+from snapasset.records.spending import DAY_MS
+from snapasset.settings import Settings
+from tests.fakes.openai import KEY
+from tests.worker.engine import Clock, engine, kind
+from worker.images.pool import PixelPool
+from worker.processors.trial import Nothing
+from worker.providers.choose import choose_provider
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from worker.context import JobContext, Step
+
+
+class Till:
+    """A call that is paid for: a dollar each."""
+
+    def __init__(self) -> None:
+        self.bills = 0
+
+    async def pay(self, step: Step) -> Nothing:
+        self.bills += 1
+        step.charge(Charge(micro_usd=1_000_000))
+        return Nothing()
+
+    async def run(self, context: JobContext[Nothing]) -> Nothing:
+        await context.step("pay", self.pay, output=Nothing, span=(0, 50), paid=True)
+        return Nothing()
+
+
+async def test_who_meets_the_limit_waits_for_the_next_day_and_then_goes_on(tmp_path: Path) -> None:
+    till, clock = Till(), Clock()
+    clock.now = 20_000 * DAY_MS + 1
+    async with engine(tmp_path, kind(till.run, attempts=1), clock=clock, spend_cap_usd=1.0) as e:
+        assert (await e.final(await e.submit()))["status"] == Status.COMPLETED
+        job = await e.submit()
+        told = await e.event(job, type=ERROR)
+        assert (told["code"], told["status"]) == ("spend_cap_reached", Status.DELAYED)
+        row = await e.job(job)
+        assert (row.attempt, row.due_at) == (0, 20_001 * DAY_MS)
+        assert till.bills == 1
+        clock.now = 20_001 * DAY_MS
+        await e.upkeep()
+        last = await e.final(job)
+        assert (last["status"], last["attempt"]) == (Status.COMPLETED, 1)
+    assert till.bills == 2
+
+
+async def test_what_is_free_goes_on(tmp_path: Path) -> None:
+    async def run(context: JobContext[Nothing]) -> Nothing:
+        async def paint(_: Step) -> Nothing:
+            return Nothing()
+
+        return await context.step("paint", paint, output=Nothing, span=(0, 50))
+
+    async with engine(tmp_path, kind(run), spend_cap_usd=0.0) as e:
+        assert (await e.final(await e.submit()))["status"] == Status.COMPLETED
+
+
+async def test_a_limit_without_a_price_ends_the_start() -> None:
+    settings = Settings(
+        openai_api_key=KEY,  # pyright: ignore[reportArgumentType]
+        openai_base_url="http://127.0.0.1:9/v1",  # pyright: ignore[reportArgumentType]
+        openai_backend="compatible",
+        openai_image_model="mine",
+        spend_cap_owner_usd=1.0,
+    )
+    async with PixelPool(1) as pool:
+        with pytest.raises(BadConfiguration, match="OPENAI_PRICES_FILE"):
+            await choose_provider(settings, pool)

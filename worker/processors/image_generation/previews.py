@@ -1,0 +1,94 @@
+"""Unfinished pictures, shown while the finished one is being made: each a file of its own, told of once, gone when it is of no more use.
+
+Invariant: nothing that happens to a preview changes the job. Each is stored beside the call, never by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from snapasset.errors import StorageFailed, Unavailable
+from snapasset.job import new_id
+from snapasset.job_type import Wire
+from snapasset.records.files import FileRow
+from worker.renditions import key_of
+
+if TYPE_CHECKING:
+    from snapasset.storage import Storage
+    from worker.context import Step
+    from worker.providers import Preview
+
+log = logging.getLogger(__name__)
+
+ROLE: Final = "preview"
+_REMOVAL_SECONDS: Final = 5.0
+"""What is not removed by then is an orphan, which the clean-up finds."""
+
+
+class ShownPreview(Wire):
+    """A preview as events tell of it: the file is there until the master is."""
+
+    index: int
+    file_id: str
+    content_type: str
+    size: int
+    width: int
+    height: int
+
+
+class Previews:
+    """The previews of one call."""
+
+    def __init__(self, step: Step, storage: Storage, generation_id: str | None) -> None:
+        self._step = step
+        self._storage = storage
+        self._generation_id = generation_id
+        self._keys: list[str] = []
+        self._waiting = deque[Preview]()
+        self._showing: asyncio.Task[None] | None = None
+
+    def take(self, preview: Preview) -> None:
+        """Have one stored and told of, after those before it. Called on the loop, and returns at once."""
+        self._waiting.append(preview)
+        if self._showing is None or self._showing.done():
+            self._showing = asyncio.create_task(self._show_all(), name="previews")
+
+    async def end(self) -> None:
+        """Store and tell of no more: the call is over."""
+        if self._showing is not None:
+            self._showing.cancel()
+            await asyncio.wait({self._showing})
+
+    async def remove(self) -> None:
+        """Remove the files: the record has forgotten them already."""
+        if not self._keys:
+            return
+        try:
+            async with asyncio.timeout(_REMOVAL_SECONDS):
+                await self._storage.delete(self._keys)
+        except (Unavailable, StorageFailed, TimeoutError):
+            log.warning("previews are removed later", extra={"files": len(self._keys)})
+
+    async def _show_all(self) -> None:
+        while self._waiting:
+            try:
+                await self._show(self._waiting.popleft())
+            except Exception:
+                log.exception("a preview is not shown")
+
+    async def _show(self, preview: Preview) -> None:
+        file_id, size = new_id(), len(preview.data)
+        key = key_of(self._generation_id, file_id, ROLE, preview.content_type)
+        self._keys.append(key)
+        await self._storage.put(key, preview.data, preview.content_type)
+        about: dict[str, Any] = {
+            "content_type": preview.content_type,
+            "size": size,
+            "width": preview.width,
+            "height": preview.height,
+        }
+        shown = ShownPreview(index=preview.index, file_id=file_id, **about)
+        await self._step.show(FileRow(file_id, ROLE, str(preview.index), key, **about), ROLE, shown)
