@@ -27,18 +27,19 @@ from snapasset.database.choose import choose_database
 from snapasset.errors import SnapAssetError
 from snapasset.job import new_id
 from snapasset.job_type import Access
-from snapasset.records.events import EventsAfter
+from snapasset.records.events import MissingEvents
 from snapasset.records.submission import Submit, SubmitAll
 from snapasset.settings import Settings
 from snapasset.switch import Switch
 from worker.processors.trial import Nothing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine, Generator
+    from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
 
     from bench.queue_systems import Lasting
     from snapasset.database import Database, Steps
     from snapasset.event import Event
+    from snapasset.records.events import Missing
     from tests.servers.postgres import PostgresServer
     from tests.servers.redis import RedisServer
 
@@ -127,8 +128,8 @@ class Ours(System):
         await database.open()
         switch = Switch(catalogue.queues, settings, ring_timeout=660)
 
-        async def look_up(job_id: str, after: int) -> list[Event]:
-            return await database.read(EventsAfter(job_id, after, 100))
+        async def look_up(missing: Sequence[Missing]) -> list[Event]:
+            return await database.read(MissingEvents(missing))
 
         try:
             await switch.open(database.record_id, look_up)

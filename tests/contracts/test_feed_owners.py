@@ -121,10 +121,11 @@ async def test_news_of_another_process_is_a_hint_and_ticks(here: RedisFeed, ther
     there.publish([event("a", 1)])
     await ears.hear(LOOK)
     there.publish([tick("a", 5.0)])
-    await ears.hear(LOOK, tick("a", 5.0))
+    after = tick("a", 5.0)._replace(after=1)
+    await ears.hear(LOOK, after)
     there.publish([event("c", 1)._replace(owner=BEN)])
     there.publish([event("b", 1), tick("b", 6.0)])
-    await ears.hear(LOOK, tick("a", 5.0), LOOK, tick("b", 6.0))
+    await ears.hear(LOOK, after, LOOK, tick("b", 6.0)._replace(after=1))
 
 
 async def test_ones_own_news_comes_at_once_and_not_again(here: RedisFeed, there: RedisFeed) -> None:

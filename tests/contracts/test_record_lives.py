@@ -60,7 +60,7 @@ class TestSubmitting:
             "type": "update", "jobId": job.id, "seq": 1, "run": 1, "attempt": 0, "status": "waiting", "step": None,
             "progress": 0.0, "at": iso(clock.now), "kind": job.kind,
         }  # fmt: skip
-        assert event == Event(job.id, 1, "update", event.body, clock.now)
+        assert event == Event(job.id, 1, "update", event.body, clock.now, OWNER)
 
     async def test_a_generation_is_filed_with_what_was_asked_for(self, database: Database) -> None:
         job = await submitted(database, generation_id="g-1")

@@ -20,9 +20,10 @@ from tests.servers.free_port import free_port
 from tests.servers.redis import running_redis
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator, Iterator, Sequence
 
     from snapasset.event import Event
+    from snapasset.records.events import Missing
     from tests.servers.redis import RedisServer
 
 GONE = "Redis not available, using in-memory queue fallback"
@@ -41,7 +42,7 @@ async def opened(url: str, *, record_id: str = "r", serves: bool = False, **more
     settings = Settings.model_validate({"redis_url": url, **QUICK, **more})
     switch = Switch(("pictures", "chores"), settings, ring_timeout=60, serves=serves)
 
-    async def look_up(_job_id: str, _after: int) -> list[Event]:
+    async def look_up(_missing: Sequence[Missing]) -> list[Event]:
         return []
 
     try:
