@@ -42,18 +42,23 @@ class JobStream(Stream):
         claimed = int(word) if _SEQ.fullmatch(word) else None
         token = query.get("token")
         owner = None if token is not None else (await identify_or_nobody(request)).owner
+        named = 1 if query.get("named") == "1" else 0
         topic = request.state["hub"].job(scope["path_params"]["job_id"])
         topic.pin()
         try:
-            if not _knows(topic, claimed):
+            known = _knows(topic, claimed)
+            if not known:
                 await topic.refresh()
             if claimed is not None and claimed > topic.at and not topic.closed:
                 await topic.refresh()  # the look may have begun before this claim could be true
             if token is not None:
                 request.state["stream_tokens"].check(token, topic.job, time.time_ns() // 1_000_000)
             elif topic.owner != owner:
+                if known:
+                    await topic.refresh()  # a stranger's takes as long as one that there is not
                 raise NotFound("There is no such job.")
-            return _joined(topic, claimed, 1 if query.get("named") == "1" else 0)
+            # Whoever has only the token may not take the owner's streams away.
+            return _joined(topic, claimed, named, f"token {topic.job_id}" if owner is None else owner)
         except BaseException:
             topic.unpin()
             raise
@@ -64,16 +69,16 @@ def _knows(topic: JobTopic, claimed: int | None) -> bool:
     return topic.fresh if claimed is None else topic.open and not topic.closed and claimed <= topic.at
 
 
-def _joined(topic: JobTopic, claimed: int | None, named: int) -> Joined:
+def _joined(topic: JobTopic, claimed: int | None, named: int, account: str) -> Joined:
     job = topic.job
     if claimed is not None and job.ended and claimed >= job.seq:
         raise StopComing
     if claimed is None or (claimed > max(job.seq, topic.at) and not job.ended):  # its word cannot be true
         # An ended job's final is told after its snapshot, so that whoever waits for one gets it.
         after = job.seq - 1 if job.ended else job.seq
-        return Joined(topic, topic.connected(named), after, named)
+        return Joined(topic, topic.connected(named), after, named, account)
     body = json.dumps({"type": CONNECTED, "jobId": job.id, "resumedAfter": claimed}, separators=(",", ":"))
-    return Joined(topic, encode(body, CONNECTED if named else None), claimed, named)
+    return Joined(topic, encode(body, CONNECTED if named else None), claimed, named, account)
 
 
 follow: Final = JobStream()

@@ -44,7 +44,9 @@ class OwnerStream(Stream):
             topic.unpin()
             raise
         named = 1 if request.query_params.get("named") == "1" else 0
-        return Joined(topic, _connected(topic, claimed, named), claimed or topic.at, named, headers)
+        # Whoever has only the token may not take the owner's streams away.
+        account = f"token {owner}" if "token" in request.query_params else owner
+        return Joined(topic, _connected(topic, claimed, named), claimed or topic.at, named, account, headers)
 
 
 async def _who(request: Request[State]) -> tuple[str, tuple[tuple[bytes, bytes], ...]]:

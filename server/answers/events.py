@@ -89,6 +89,19 @@ class EventsToken(Wire):
     expires_at: Time
 
 
+class OwnerConnectedEvent(Wire):
+    """The first frame of a fresh stream of all jobs; whatever is committed after its id follows."""
+
+    type: Literal["connected"]
+
+
+class OwnerResumedEvent(Wire):
+    """The first frame of a stream of all jobs that goes on after the frame with the id `resumedAfter`."""
+
+    type: Literal["connected"]
+    resumed_after: str
+
+
 class ResumedEvent(Wire):
     """The first frame of a stream that goes on after the event `resumedAfter`."""
 

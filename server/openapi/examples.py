@@ -40,6 +40,7 @@ TOLD: Final[list[dict[str, Any]]] = [
 """The events of a job that was cancelled while it ran."""
 
 FRAME: Final = {"id": "2", "data": json.dumps(TOLD[1], separators=(",", ":"))}
+OWNER_FRAME: Final = {**FRAME, "id": "7f3a9c21-0-1042"}
 
 _BY_NAME: Final[dict[str, Any]] = {
     "prompt": "a lighthouse at dusk",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from server.openapi.building import ETAG, UNCHANGED, answer, operation
-from server.openapi.examples import FRAME, TOLD, waiting_job
+from server.openapi.examples import FRAME, OWNER_FRAME, TOLD, waiting_job
 from server.openapi.kinds import ref
 from server.openapi.parts import ASKING, CHANGING, JOB_ID, OF_A_JOB, OWNER, SOMEBODY, STREAM, refusals
 
@@ -26,6 +26,7 @@ def job_operations(catalogue: Catalogue, schemas: Schemas) -> Paths:
         "/api/jobs/{jobId}/retry": {"post": _retry()},
         "/api/jobs/{jobId}/timeline": {"get": _timeline()},
         "/api/jobs/{jobId}/events": {"get": _follow()},
+        "/api/events": {"get": _follow_all()},
         "/api/events/token": {"post": _events_token()},
     }
 
@@ -115,6 +116,30 @@ def _follow() -> Operation:
         },
         ("JobId", "LastEventId", "LeftOffAfter", "Named"),
         security=(*OWNER, STREAM),
+    )
+
+
+def _follow_all() -> Operation:
+    return operation(
+        "followAllJobs",
+        "Jobs",
+        "The news of all the caller's jobs, new ones among them, as server-sent events",
+        {
+            "200": {
+                "description": "One OwnerEvent in the data of each frame; there is no last one. Who brings no identity "
+                "gets a session with it, where sessions are taken.",
+                "content": {
+                    "text/event-stream": {
+                        "schema": ref("OwnerFrame"),
+                        "x-event-data": ref("OwnerEvent"),
+                        "example": OWNER_FRAME,
+                    }
+                },
+            },
+            **refusals(*CHANGING),
+        },
+        ("LastEventId", "LeftOffAt", "Named"),
+        security=(*SOMEBODY, NEWS),
     )
 
 

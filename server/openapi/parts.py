@@ -95,6 +95,9 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "LeftOffAfter": _parameter(
         "after", "query", _TEXT, "The seq of the last event that came; of no seq, the stream starts afresh."
     ),
+    "LeftOffAt": _parameter(
+        "after", "query", _TEXT, "The id of the last frame that came; of one that was never sent, the stream starts afresh."
+    ),
     "Named": _parameter("named", "query", _TEXT, "`1`: each frame has the type of its event as `event:`."),
     "Cascade": _parameter(
         "cascade", "query", {"type": "boolean", "default": False}, "Also retry what failed because this job did."

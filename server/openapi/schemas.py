@@ -35,6 +35,8 @@ _MODELS: Final[tuple[type[Wire], ...]] = (
     events.SnapshotEvent,
     events.ResumedEvent,
     events.EventsToken,
+    events.OwnerConnectedEvent,
+    events.OwnerResumedEvent,
     gallery.GenerationList,
     gallery.Removal,
     service.Overview,
@@ -143,23 +145,33 @@ def _join_events(schemas: Schemas) -> None:
         "oneOf": [ref("SnapshotEvent"), ref("ResumedEvent")],
     }
     ends = {"error": "ErrorEvent", "final": "FinalEvent"}
+    goes_on = ("ChangeEvent", "TickEvent", *ends.values())
     schemas["JobEvent"] = {
         "description": "The data of one frame of a job's stream.",
         # Two of them have two forms each, so the property `type` alone does not tell which: no discriminator.
-        "oneOf": [ref(name) for name in ("SnapshotEvent", "ResumedEvent", "ChangeEvent", "TickEvent", *ends.values())],
+        "oneOf": [ref(name) for name in ("SnapshotEvent", "ResumedEvent", *goes_on)],
     }
-    frame = _closed(
-        "One frame of a stream: its fields as they are read. `id` is the seq; a frame that can be missed has none.",
-        data={"type": "string", "contentMediaType": "application/json", "contentSchema": ref("JobEvent")},
-        id={"type": "string", "pattern": "^[0-9]+$"},
-        event={"type": "string"},
-        retry={"type": "integer", "minimum": 0},
-    )
-    schemas["JobFrame"] = {**frame, "required": ["data"]}
+    schemas["OwnerEvent"] = {
+        "description": "The data of one frame of the stream of all jobs.",
+        "oneOf": [ref(name) for name in ("OwnerConnectedEvent", "OwnerResumedEvent", *goes_on)],
+    }
+    schemas["JobFrame"] = _frame("JobEvent", "`id` is the seq", {"type": "string", "pattern": "^[0-9]+$"})
+    schemas["OwnerFrame"] = _frame("OwnerEvent", "`id` means something to the server alone", {"type": "string"})
     schemas["TimelineEvent"] = {
         "description": "One event of a job, as it is kept.",
         **one_of("type", {"update": "ChangeEvent", **ends}),
     }
+
+
+def _frame(data: str, what: str, id_: Schema) -> Schema:
+    frame = _closed(
+        f"One frame of a stream: its fields as they are read. {what}; a frame that can be missed has none.",
+        data={"type": "string", "contentMediaType": "application/json", "contentSchema": ref(data)},
+        id=id_,
+        event={"type": "string"},
+        retry={"type": "integer", "minimum": 0},
+    )
+    return {**frame, "required": ["data"]}
 
 
 def _closed(description: str, **properties: Any) -> Schema:  # noqa: ANN401  parts of a schema

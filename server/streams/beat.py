@@ -64,9 +64,9 @@ class Beat:
         for reader in tuple(readers):
             if reader.done:
                 continue
-            if reader.wire.full:
-                reader.on_full()
-            elif now >= reader.until:
+            if now >= reader.until:  # though it be full: else who is always behind would stay for ever
                 reader.finish()
+            elif reader.wire.full:
+                reader.on_full()
             else:
                 reader.beat()

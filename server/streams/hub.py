@@ -46,7 +46,7 @@ class Hub:
         self._jobs: dict[str, JobTopic] = {}
         self._owner_topics: dict[str, OwnerTopic] = {}
         self._tails = 0
-        self._owners: Counter[str] = Counter()
+        self._accounts: Counter[str] = Counter()
         self._beat = Beat(settings)
         self._sweep = JobSweep(self._jobs, database, switch, settings)
         self._owner_sweep = OwnerSweep(self._owner_topics, database, switch, settings)
@@ -61,7 +61,7 @@ class Hub:
     def waiting(self) -> int:
         """How many readers are behind, and pieces of news wait for tails."""
         tails = sum(len(tap) for topic in self._jobs.values() for tap in topic.taps)
-        return tails + sum(topic.behind for topic in (*self._jobs.values(), *self._owner_topics.values()))
+        return tails + sum(topic.behind for topic in {reader.topic for reader in self._beat})
 
     async def tail(self, job_id: str, after: int) -> AsyncGenerator[News]:
         """News of a job from seq `after` + 1 on; ends after the first `final`, or when the hub closes.
@@ -119,25 +119,24 @@ class Hub:
 
     # Readers
 
-    def has_room(self, owner: str | None = None) -> bool:
-        """Whether another stream may begin: any, or one of something of this owner's."""
+    def has_room(self, account: str | None = None) -> bool:
+        """Whether another stream may begin: any, or one that counts for this account."""
         if self.closed or self._beat.count >= self.settings.streams_max:
             return False
-        return owner is None or self._owners[owner] < self.settings.streams_per_owner
+        return account is None or self._accounts[account] < self.settings.streams_per_owner
 
     def enter(self, reader: Reader) -> None:
         """A stream begins."""
-        self._owners[reader.topic.owner] += 1
+        self._accounts[reader.account] += 1
         self._beat.add(reader)
         self.keep_doing("beat", self._beat.run)
 
     def leave(self, reader: Reader) -> None:
         """A stream is over. Called once, by the reader itself."""
         self._beat.remove(reader)
-        owner = reader.topic.owner
-        self._owners[owner] -= 1
-        if not self._owners[owner]:
-            del self._owners[owner]
+        self._accounts[reader.account] -= 1
+        if not self._accounts[reader.account]:
+            del self._accounts[reader.account]
         reader.topic.remove(reader)
 
     # The end

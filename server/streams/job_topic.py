@@ -11,6 +11,7 @@ the job moves or the frame is a second old: places in the queue and estimates ch
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Final
 
 from server.job_body import job_json, standing_fields
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from server.streams.tail import Inbox
     from snapasset.event import News
     from snapasset.job import Job
+
+log = logging.getLogger(__name__)
 
 FRESH_SECONDS: Final = 1.0
 """How old the `connected` of a watched job may be."""
@@ -108,6 +111,7 @@ class JobTopic(Topic[int]):
         self._hole = self._again = True
         if self._looking is None and self.open and not self.closed:
             self._looking = self.hub.hold(self._fill())
+            self._looking.add_done_callback(self._looked)
 
     def close(self) -> None:
         """Hear nothing more."""
@@ -196,7 +200,13 @@ class JobTopic(Topic[int]):
                 self._again = True
                 await asyncio.sleep(AWAY_SECONDS)
         self._hole = False
+
+    def _looked(self, task: asyncio.Task[None]) -> None:
         self._looking = None
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None:
+            log.error("what a job's readers miss could not be read; it is tried again", exc_info=failure)
+            asyncio.get_running_loop().call_later(AWAY_SECONDS, self.fill)
 
     def _refreshed(self, task: asyncio.Task[None]) -> None:
         if self._refreshing is task:

@@ -25,7 +25,7 @@ class Keeper:
         self._closed = False
 
     def hold(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Begin a task; whoever asked for it learns how it ended."""
+        """Begin a task; whoever asked for it is to see how it ended."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

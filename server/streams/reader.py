@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 
 
 class Reader:
-    """`named` is 1 when it asked for the names of events, else 0; `until` is when it has grown old, by the loop's clock."""
+    """`named` is 1 when it asked for the names of events, else 0; `until` is when it has grown old, by the loop's clock.
 
-    __slots__ = ("done", "named", "place", "topic", "until", "wire")
+    `account` is who it counts for.
+    """
 
-    def __init__(self, wire: Wire, topic: Topic[Any], named: int) -> None:
+    __slots__ = ("account", "done", "named", "place", "topic", "until", "wire")
+
+    def __init__(self, wire: Wire, topic: Topic[Any], named: int, account: str) -> None:
         self.wire = wire
         self.topic = topic
         self.named = named
+        self.account = account
         self.until = 0.0
         self.place = 0
         """Its slice of the beat."""

@@ -44,13 +44,14 @@ COME_BACK: Final = 4
 class Joined(NamedTuple):
     """How a stream is to begin: with this frame, then with what the topic, which is pinned, has after a cursor.
 
-    `headers` are sent besides those of all streams.
+    `headers` are sent besides those of all streams. `account` is who the stream counts for: of each there may be so many.
     """
 
     topic: Topic[Any]
     connected: bytes
     after: Any
     named: int
+    account: str
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
@@ -63,6 +64,8 @@ class Stream(EventSourceResponse):
 
     def __init__(self) -> None:
         super().__init__(_no_frames(), headers=_HEADERS, sep="\n")  # pyright: ignore[reportUnknownMemberType]
+        # Whether the connection is kept is the server's to say, which may say otherwise.
+        self.raw_headers = [header for header in self.raw_headers if header[0] != b"connection"]
 
     @abstractmethod
     async def join(self, scope: Scope) -> Joined:
@@ -83,7 +86,7 @@ class Stream(EventSourceResponse):
             await response(scope, receive, send)
             return
         if joined is None:
-            await self._answer(send, retry(COME_BACK * state["settings"].stream_retry_ms))
+            await self._come_back(send, hub)
             return
         try:
             reader = await self._begin(scope, send, hub, joined)
@@ -94,9 +97,8 @@ class Stream(EventSourceResponse):
 
     async def _begin(self, scope: Scope, send: Send, hub: Hub, joined: Joined) -> Reader | None:
         """Tell what is to be told at once; None when that is all, or nobody is there to hear it."""
-        pause = hub.settings.stream_retry_ms
-        if not hub.has_room(joined.topic.owner):
-            await self._answer(send, retry(COME_BACK * pause))
+        if not hub.has_room(joined.account):
+            await self._come_back(send, hub)
             return None
         if scope["method"] == "HEAD":
             await self._answer(send, b"")
@@ -106,17 +108,29 @@ class Stream(EventSourceResponse):
         wire = offered(scope)
         if wire.closing:  # it left while the record was asked; nobody would tell us again
             return None
-        reader = Reader(wire, joined.topic, joined.named)
+        pause = retry(hub.settings.stream_retry_ms)
+        if hub.closed:  # since it was asked, while an earlier answer was on its way: nobody would end this one
+            await send({"type": "http.response.body", "body": pause, "more_body": False})
+            return None
+        reader = Reader(wire, joined.topic, joined.named, joined.account)
         hub.enter(reader)
         try:
-            joined.topic.admit(reader, retry(pause) + joined.connected, joined.after)
+            joined.topic.admit(reader, pause + joined.connected, joined.after)
         except BaseException:
             reader.lost()
             raise
         return reader
 
-    async def _answer(self, send: Send, body: bytes) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+    async def _come_back(self, send: Send, hub: Hub) -> None:
+        """Later, when there may be more room; soon, and on another connection, from a process that ends to its successor."""
+        pause = hub.settings.stream_retry_ms
+        if hub.closed:
+            await self._answer(send, retry(pause), (b"connection", b"close"))
+        else:
+            await self._answer(send, retry(COME_BACK * pause))
+
+    async def _answer(self, send: Send, body: bytes, *more: tuple[bytes, bytes]) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [*self.raw_headers, *more]})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
 

@@ -14,6 +14,7 @@ from tests.server.described import Described
 from tests.server.service import ALICE, BOB, GOOD, opened, settings_for
 from tests.worker.processors.pictures import Painter
 from worker.images.render import Renderer
+from worker.masters import Masters
 from worker.providers import ImageProvider
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Till(Painter):
 async def shop(folder: Path, price: int | None = DOLLAR // 4, **settings: Any) -> AsyncGenerator[Service]:
     till = Till()
     till.price = price
-    tools: dict[type, object] = {ImageProvider: till, Storage: None, Renderer: None}
+    tools: dict[type, object] = {ImageProvider: till, Storage: None, Renderer: None, Masters: None}
     async with opened(settings_for(folder, **settings), tools=tools) as service:
         yield service
 

@@ -60,7 +60,7 @@ async def test_a_job_as_it_is_shown(service: Service) -> None:
         "updatedAt", "links", "dependsOn", "expiresAt", "queuePosition", "eta",
         "estimatedCost", "cost",
     }  # fmt: skip
-    unsaid = {"imageType": "vivid", "fit": "cover", "focalPoint": None, "background": None}
+    unsaid = {"imageType": "vivid", "fit": "cover", "focalPoint": None, "background": None, "seed": 0, "reuse": False}
     assert job["data"] == {**GOOD, **unsaid}
     assert (job["dependsOn"], job["expiresAt"]) == ([], None)
     assert (job["status"], job["seq"], job["run"], job["attempt"], job["attempts"]) == ("waiting", 1, 1, 0, 3)

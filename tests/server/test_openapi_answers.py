@@ -9,9 +9,12 @@ import pytest
 from snapasset.errors import ProviderTimeout, wire_error
 from snapasset.event import tick
 from snapasset.records.endings import Fail
+from snapasset.records.files import FileRow
+from snapasset.records.steps import ShowFile
 from tests.server.described import Described
 from tests.server.listener import following
 from tests.server.service import ALICE, GOOD, Service, served
+from worker.processors.image_generation.previews import ShownPreview
 from worker.processors.image_generation.result import GeneratedPictures
 from worker.renditions.result import StoredPicture
 
@@ -123,6 +126,17 @@ async def test_a_completed_jobs_last_event_holds_its_result(service: Service, de
         (*_, final) = [frame.data for frame in await stream.rest()]
     described.check_as("FinalEvent", final)
     assert described.fits("ImageGenerationResult", final["result"])
+
+
+async def test_a_preview_is_told_of_with_its_address(service: Service, described: Described) -> None:
+    job_id = await service.submit()
+    job = await service.claim()
+    file = FileRow(FILE_ID, "preview", "0", "a/key", "image/png", 9, 3, 2)
+    shown = ShownPreview(index=0, file_id=FILE_ID, content_type="image/png", size=9, width=3, height=2)
+    change = ShowFile(job.id, job.fence, "generate", 20.0, file, "preview", shown.model_dump_json())
+    await service.state["database"].write(change)
+    *_, event = (await _ask(service, described, "/api/jobs/{jobId}/timeline", jobId=job_id))["events"]
+    assert event["preview"]["url"].startswith(f"/api/files/{FILE_ID}?")
 
 
 async def test_what_is_not_as_it_says_is_found_out(service: Service, described: Described) -> None:

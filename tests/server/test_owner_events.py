@@ -144,7 +144,7 @@ class TestFresh:
                     assert places(await events(stream, 1)) == [(job_id, 1)]
 
     async def test_head_is_answered_and_ends(self, service: Service, port: int) -> None:
-        async with listening(port, PATH, method="HEAD") as stream:
+        async with listening(port, PATH, method="HEAD", headers={"connection": "close"}) as stream:
             assert (stream.status, stream.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
             assert await stream.reader.read() == b""
 

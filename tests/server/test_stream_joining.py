@@ -176,6 +176,18 @@ async def test_a_watched_job_is_as_closed_to_strangers_as_any(tmp_path: Path) ->
                 assert (await stream.next()).data["jobId"] == job_id
 
 
+async def test_a_stranger_waits_as_long_for_a_watched_job_as_for_none(tmp_path: Path) -> None:
+    async with asked(tmp_path) as (service, port, database):
+        job_id = await service.submit()
+        async with following(port, job_id) as first:
+            await first.next()
+            for path in (f"/api/jobs/{job_id}/events", f"/api/jobs/{job_id}/events?after=1", "/api/jobs/x/events"):
+                database.questions.clear()
+                async with listening(port, path, headers=BOB) as stream:
+                    assert stream.status == 404
+                assert len(database.questions) == 1
+
+
 async def _owner(service: Service, job_id: str) -> str:
     watched = await service.state["database"].read(GetWatched(job_id))
     assert watched is not None
@@ -209,6 +221,19 @@ async def test_one_owner_may_have_so_many_streams(tmp_path: Path) -> None:
         await wait_until(lambda: service.state["hub"].has_room((service.state["hub"].job(job_id)).owner))
         async with following(port, job_id) as again:
             assert (await again.next()).id == "1"
+
+
+async def test_a_token_does_not_take_its_owners_streams_away(tmp_path: Path) -> None:
+    async with asked(tmp_path, streams_per_owner=2) as (service, port, _), AsyncExitStack() as stack:
+        job_id = await service.submit()
+        token = service.state["stream_tokens"].make(job_id, (await _owner(service, job_id)))
+        query = f"?token={token}"
+        for _ in range(2):
+            await (await stack.enter_async_context(following(port, job_id, query=query))).next()
+        async with listening(port, f"/api/jobs/{job_id}/events{query}") as refused:
+            assert await come_back(refused)
+        async with following(port, job_id) as own:
+            assert (await own.next()).id == "1"
 
 
 async def test_a_process_has_so_many_streams(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from server.streams import keeping
+from server.streams import job_topic, keeping
 from server.streams.keeping import Keeper
 from tests.server.breakable import Breakable
 from tests.server.listener import following
-from tests.server.service import opened, served, settings_for, wait_until
+from tests.server.service import ALICE, opened, served, settings_for, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +73,29 @@ async def test_a_sweep_that_fails_is_not_the_last(tmp_path: Path) -> None:
             await service.claim()
             database.error = None
             assert (await stream.next()).id == "2"
+
+
+async def test_a_look_that_fails_in_a_way_nobody_foresaw_is_not_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(job_topic, "AWAY_SECONDS", 0.01)
+    async with (
+        opened(settings_for(tmp_path, sweep_seconds=600), wrap=Breakable) as service,
+        served(service) as port,
+    ):
+        database = cast("Breakable", service.state["database"])
+        hub = service.state["hub"]
+        job_id = await service.submit()
+        async with following(port, job_id) as stream:
+            await stream.next()
+            await service.claim()
+            await stream.next()
+            database.error = ValueError("unforeseen")
+            hub.job(job_id).fill()
+            await wait_until(lambda: "it is tried again" in caplog.text)
+            await service.http.post(f"/api/jobs/{job_id}/cancel", headers=ALICE)
+            database.error = None
+            assert (await stream.next()).id == "3"
 
 
 async def test_who_comes_when_the_last_one_has_just_gone_is_kept_alive(tmp_path: Path) -> None:

@@ -225,6 +225,14 @@ async def test_a_stream_that_has_grown_old_ends(tmp_path: Path) -> None:
         assert hub.readers == 0
 
 
+async def test_a_stream_that_is_always_behind_grows_old_as_well(tmp_path: Path) -> None:
+    async with opened(settings_for(tmp_path, stream_age_seconds=0.05, heartbeat_seconds=0.05)) as service:
+        hub, topic, _ = await watched(service)
+        wire, _ = joins(hub, topic, topic.at)
+        wire.full = True
+        await wait_until(lambda: wire.ended)
+
+
 async def test_ages_are_spread(service: Service) -> None:
     hub, topic, _ = await watched(service)
     until = [joins(hub, topic, 2)[1].until for _ in range(50)]
@@ -245,7 +253,7 @@ async def test_many_streams_are_ended_one_after_the_other(tmp_path: Path) -> Non
         assert any(0 < ended < 400 for ended in steps)
         assert all(wire.ended for wire in wires)
         assert hub.readers == 0
-        assert not hub._owners  # pyright: ignore[reportPrivateUsage]
+        assert not hub._accounts  # pyright: ignore[reportPrivateUsage]
 
 
 async def test_a_few_streams_are_ended_at_once(service: Service) -> None:

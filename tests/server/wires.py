@@ -66,7 +66,7 @@ class HandWire:
 def joins(hub: Hub, topic: Topic[Any], after: Any, *, named: int = 0) -> tuple[HandWire, Reader]:
     """A reader that resumes after a cursor."""
     wire = HandWire()
-    reader = Reader(wire, topic, named)
+    reader = Reader(wire, topic, named, topic.owner)
     hub.enter(reader)
     topic.admit(reader, b"retry: 1\n\n", after)
     return wire, reader
