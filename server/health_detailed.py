@@ -33,7 +33,7 @@ SETTINGS: Final = (
     "paid_doubt", "openai_backend", "image_quality", "image_previews", "openai_seconds", "redis_probe_seconds", "redis_return_seconds", "fallback_worker", "ring_cap", "ring_drain_seconds",
     "ring_seconds", "keep_completed_hours", "keep_completed_jobs", "keep_failed_days", "keep_failed_jobs",
     "keep_failed_files_days", "cleanup_cron", "cleanup_zone", "health_seconds", "heartbeat_seconds", "stream_retry_ms",
-    "stream_age_seconds", "stream_frozen_seconds", "stream_drain_seconds", "connections_max", "streams_max", "streams_per_owner",
+    "stream_age_seconds", "stream_frozen_seconds", "stream_drain_seconds", "connections_max", "connections_per_address", "streams_max", "streams_per_owner",
     "sweep_seconds", "sweep_redis_seconds",
 )  # fmt: skip
 """What explains how the service behaves and gives nothing away."""

@@ -12,13 +12,14 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from snapasset.connection_settings import ConnectionSettings
 from snapasset.cron import next_fire
 from snapasset.errors import BadConfiguration, InvalidInput
 from snapasset.spend_settings import SpendSettings
 from snapasset.stream_settings import StreamSettings
 
 
-class Settings(StreamSettings, SpendSettings):
+class Settings(ConnectionSettings, StreamSettings, SpendSettings):
     """The settings of one process; frozen once read."""
 
     model_config = SettingsConfigDict(
@@ -93,12 +94,6 @@ class Settings(StreamSettings, SpendSettings):
     ttl_max_seconds: int = Field(default=30 * 86_400, ge=1, description="Longest time to live of a job.")
     wait_max_seconds: int = Field(
         default=60, ge=0, description="How long a POST may wait for the end of its job when asked to."
-    )
-    connections_max: int | None = Field(
-        default=None, ge=1, description="Most connections at once; unset: what the limit of open files leaves room for."
-    )
-    request_seconds: float = Field(
-        default=15.0, gt=0, le=86_400, description="How long a request may take to arrive whole."
     )
 
     # How jobs run

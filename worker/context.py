@@ -70,6 +70,7 @@ class Step:
         self._span = span
         self.files: list[FileRow] = []
         self.made: str | None = None
+        self.likeness: str | None = None
         self.charged: Charge | None = None
 
     def tick(self, fraction: float) -> None:
@@ -85,9 +86,12 @@ class Step:
         """Enter a file that is of use only until the step is done, and tell of it at once, as the field `name` of an event."""
         await self._context.tell_of(self._name, file, name, told)
 
-    def describe(self, made: Wire) -> None:
-        """Write down with the generation, which outlives its job, how it came to be; together with the step's output."""
-        self.made = made.model_dump_json()
+    def describe(self, made: Wire, likeness: str | None = None) -> None:
+        """Write down with the generation, which outlives its job, how it came to be; together with the step's output.
+
+        `likeness`: a mark of all that it was made from, by which it is found again.
+        """
+        self.made, self.likeness = made.model_dump_json(), likeness
 
     def charge(self, charge: Charge) -> None:
         """Say what the paid call of this step has cost, as soon as that is known: it is written down whatever comes after."""
@@ -135,6 +139,10 @@ class JobContext(Generic[A]):
     def last_attempt(self) -> bool:
         """Whether a failure of this attempt ends the run."""
         return self.job.attempt >= self.job.attempts
+
+    def has_done(self, step: str) -> bool:
+        """Whether a step was done before this attempt, or in it."""
+        return step in self._done
 
     async def step(
         self,
@@ -263,9 +271,11 @@ class JobContext(Generic[A]):
         job, text, kept = self.job, result.model_dump_json(), (tuple(step.files), step.made)
         self._drop_tick()
         charge = step.charged or (Charge() if name in self.paid_calls else None)
-        held = await self._persist(FinishStep(job.id, job.fence, name, text, self.progress, *kept, charge))
+        held = await self._persist(
+            FinishStep(job.id, job.fence, name, text, self.progress, *kept, charge, step.likeness)
+        )
         if held is None and name in self.paid_calls:
-            late = SavePaidStep(job.id, job.run, name, text, *kept)
+            late = SavePaidStep(job.id, job.run, name, text, *kept, step.likeness)
             await self._persist(Both(late, SaveCharge(job, name, charge or Charge())))
         self.paid_calls.pop(name, None)
         self._done[name] = text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from snapasset.errors import FileMissing
-from snapasset.records.generations import GetGeneration
+from snapasset.records.generations import FindLike, GetGeneration
 
 if TYPE_CHECKING:
     from snapasset.database import Database
@@ -15,6 +15,17 @@ class StoredMaster(NamedTuple):
     """Where a generation's master is stored, and how it came to be, as the kind that made it wrote that down (JSON)."""
 
     key: str
+    made: str
+
+
+class LikeMaster(NamedTuple):
+    """An earlier master that was made from just the same: its generation, where it is stored, and how it came to be (JSON)."""
+
+    generation_id: str
+    key: str
+    content_type: str
+    width: int
+    height: int
     made: str
 
 
@@ -31,3 +42,11 @@ class Masters:
         if generation is None or generation.made is None or master is None:
             raise FileMissing("The generation has no master to cut from.")
         return StoredMaster(master.key, generation.made)
+
+    async def like(self, owner: str, likeness: str) -> LikeMaster | None:
+        """An owner's newest master of this likeness; see `records.generations.FindLike`."""
+        found = await self._database.read(FindLike(owner, likeness))
+        file = next((file for file in found.files if file.role == "master"), None) if found else None
+        if found is None or found.made is None or file is None:
+            return None
+        return LikeMaster(found.id, file.key, file.content_type, file.width or 0, file.height or 0, found.made)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from server.openapi.building import ETAG, UNCHANGED, answer, operation
 from server.openapi.examples import FRAME, OWNER_FRAME, TOLD, waiting_job
 from server.openapi.kinds import ref
-from server.openapi.parts import ASKING, CHANGING, JOB_ID, OF_A_JOB, OWNER, SOMEBODY, STREAM, refusals
+from server.openapi.parts import ASKING, CHANGING, JOB_ID, NEWS, OF_A_JOB, OWNER, SOMEBODY, STREAM, refusals
 
 if TYPE_CHECKING:
     from server.openapi.building import Operation, Paths

@@ -29,6 +29,11 @@ _JOBS_AT_ONCE: Final = 500
 _SHORTEST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 1.0
 
+_MANY: Final = 8
+_BREATH_SECONDS: Final = 0.003
+"""After so many jobs at once, what the next commits have to tell goes together: a batch for each would cost as much again as
+the jobs do, if they are short."""
+
 _SAY: Final = """
 local at = 1
 while at < #ARGV do
@@ -106,6 +111,8 @@ class Publisher:
                 pause = min(_LONGEST_PAUSE, pause * 2)
             else:
                 pause = _SHORTEST_PAUSE
+                if len(batch) >= _MANY:
+                    await asyncio.sleep(_BREATH_SECONDS)
 
     async def _send(self, batch: dict[str, _Saying]) -> None:
         owners: dict[str, list[str | bytes]] = {}

@@ -69,6 +69,23 @@ class GetGeneration(Read[Generation | None]):
 
 
 @dataclass(frozen=True, slots=True)
+class FindLike(Read[Generation | None]):
+    """An owner's newest generation whose master was made from just the same, `likeness` being a mark of all of that."""
+
+    owner: str
+    likeness: str
+
+    def steps(self) -> Steps[Generation | None]:
+        rows = yield Statement(
+            f"SELECT {_COLUMNS} FROM generations WHERE owner = $1 AND likeness = $2 AND condemned_at IS NULL "
+            "ORDER BY created_at DESC LIMIT 1",
+            (self.owner, self.likeness),
+        )
+        found = yield from _with_files(rows)
+        return found[0] if found else None
+
+
+@dataclass(frozen=True, slots=True)
 class FindGenerations(Read[list[Generation]]):
     """An owner's generations with their files, newest first.
 

@@ -91,7 +91,8 @@ class FinishStep(Write[bool | None]):
     """Write down a step's output, the files it made and what it cost, in one commit.
 
     `output` is a JSON text: it goes into the event, and is what the step returns when the job runs again. `made` is one
-    as well: how the job's generation came to be, which is kept with the generation. Returns whether cancelling was asked
+    as well: how the job's generation came to be, which is kept with the generation, and so is `likeness`, see
+    `generations.FindLike`. Returns whether cancelling was asked
     for; None, and nothing is written, when the job is someone else's now.
     """
 
@@ -103,6 +104,7 @@ class FinishStep(Write[bool | None]):
     files: tuple[FileRow, ...] = ()
     made: str | None = None
     charge: Charge | None = None
+    likeness: str | None = None
 
     def touches(self) -> frozenset[str]:
         return frozenset((self.job_id,))
@@ -117,7 +119,7 @@ class FinishStep(Write[bool | None]):
             (self.job_id, job.run, self.step, self.output),
             Together.ROWS,
         )
-        yield from _keep(job, self.files, self.made)
+        yield from _keep(job, self.files, self.made, self.likeness)
         if self.charge is not None:
             job = yield from enter(job, self.step, self.charge)
             yield from take(job)
@@ -167,6 +169,7 @@ class SavePaidStep(Write[None]):
     output: str
     files: tuple[FileRow, ...]
     made: str | None = None
+    likeness: str | None = None
 
     def touches(self) -> frozenset[str]:
         return frozenset((self.job_id,))
@@ -182,7 +185,7 @@ class SavePaidStep(Write[None]):
             if job is not None:
                 yield from take(job._replace(run=self.run))
             if job is not None and (yield from _has_room(job)):
-                yield from _keep(job, self.files, self.made)
+                yield from _keep(job, self.files, self.made, self.likeness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +239,7 @@ def _move(job_id: str, fence: int, step: str, progress: float) -> Steps[Job | No
     return first_job(rows)
 
 
-def _keep(job: Job, files: tuple[FileRow, ...], made: str | None) -> Steps[None]:
+def _keep(job: Job, files: tuple[FileRow, ...], made: str | None, likeness: str | None) -> Steps[None]:
     """File what a step has made; with the master there, no preview is of use any more."""
     if job.generation_id is not None and any(file.role == "master" for file in files):
         yield Statement("DELETE FROM files WHERE generation_id = $1 AND role = 'preview'", (job.generation_id,))
@@ -245,7 +248,9 @@ def _keep(job: Job, files: tuple[FileRow, ...], made: str | None) -> Steps[None]
         if file.data is not None:
             yield insert_blob(Blob(file.key, file.content_type, file.data))
     if made is not None and job.generation_id is not None:
-        yield Statement("UPDATE generations SET made = $2 WHERE id = $1", (job.generation_id, made))
+        yield Statement(
+            "UPDATE generations SET made = $2, likeness = $3 WHERE id = $1", (job.generation_id, made, likeness)
+        )
 
 
 def _has_room(job: Job) -> Steps[bool]:

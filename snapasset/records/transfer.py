@@ -55,7 +55,7 @@ TABLES: Final = (
     _table("job_events", "pos job_id seq type body at"),
     _table("job_steps", "job_id run step state paid doubts fence output error started_at finished_at", keys=3),
     _table("dependencies", "parent_id job_id", keys=2),
-    _table("generations", "id owner job_id request created_at outcome ended_at made condemned_at"),
+    _table("generations", "id owner job_id request created_at outcome ended_at made condemned_at likeness"),
     _table(
         "files",
         "id owner job_id generation_id role name key content_type size width height created_at details",

@@ -14,6 +14,7 @@ from snapasset.records.generations import (
     GENERATIONS_LIMIT,
     Condemn,
     FindGenerations,
+    FindLike,
     Forget,
     Generation,
     GetGeneration,
@@ -151,6 +152,32 @@ class TestFate:
         await database.write(SavePaidStep(job.id, job.run, "generate", "2", (a_file("f-2"),), "{}"))
         generation = await found(database)
         assert (generation.made, [file.id for file in generation.files]) == (MADE, ["f-1"])
+
+    async def test_the_newest_of_a_likeness_is_found_by_its_owner(self, database: Database, clock: Clock) -> None:
+        assert await database.read(FindLike(OWNER, "like")) is None
+        for generation_id, late in (("g-1", False), ("g-2", True)):
+            job = await held(database, generation_id=generation_id)
+            await database.write(StartStep(job.id, job.fence, "generate", paid=True, progress=1.0))
+            file = (a_file(f"f-{generation_id}", role="master"),)
+            if late:
+                await database.write(GiveBack(job.id, job.fence))
+                await database.write(SavePaidStep(job.id, job.run, "generate", MADE, file, MADE, "like"))
+            else:
+                change = FinishStep(job.id, job.fence, "generate", MADE, 2.0, file, MADE, likeness="like")
+                await database.write(change)
+                await database.write(Complete(job.id, job.fence, "{}"))
+            alike = await database.read(FindLike(OWNER, "like"))
+            assert alike is not None
+            assert (alike.id, alike.made, [one.id for one in alike.files]) == (
+                generation_id, MADE, [f"f-{generation_id}"],
+            )  # fmt: skip
+            clock.move(1)
+        assert await database.read(FindLike(STRANGER, "like")) is None
+        assert await database.read(FindLike(OWNER, "unlike")) is None
+        await database.write(Do("UPDATE generations SET condemned_at = 1 WHERE id = 'g-2'"))
+        alike = await database.read(FindLike(OWNER, "like"))
+        assert alike is not None
+        assert alike.id == "g-1"
 
     async def test_it_outlives_its_job(self, database: Database) -> None:
         job = await ended(database, await submitted(database, generation_id=G))

@@ -15,7 +15,7 @@ from snapasset.records.dependencies import BlockedAstray, MendBlocked, ReadyDepe
 from snapasset.records.endings import Cancel, Complete, Fail
 from snapasset.records.events import EventsAfter, Missing, MissingEvents
 from snapasset.records.files import GetFile
-from snapasset.records.generations import Condemn, FindGenerations, Forget, GetGeneration
+from snapasset.records.generations import Condemn, FindGenerations, FindLike, Forget, GetGeneration
 from snapasset.records.jobs import CountByQueue, FindJobs, GetJob, QueueDepths, ReadyKinds
 from snapasset.records.owner_events import Cursor, CursorNow, LookAfter, OwnerEventsAfter, OwnersBehind
 from snapasset.records.queues import LimitQueue, PauseQueue, QueueRooms
@@ -25,6 +25,7 @@ from snapasset.records.standing import GetStanding
 from snapasset.records.statistics import GetOverview
 from snapasset.records.steps import DoneSteps, FinishStep, StartStep
 from snapasset.records.upkeep import Expire, HeldJob, HeldJobs, NextDue, NextExpiry, Promote, ReadyJobs, Reap
+from snapasset.records.usage import GetUsage
 from snapasset.records.workers import LiveWorkers
 from snapasset.spend_settings import Caps
 from tests.contracts.record_backends import Do
@@ -182,6 +183,8 @@ INDEXED: dict[str, tuple[Read[Any] | Write[Any], tuple[str, ...]]] = {
         ("generations_of_owner (owner=? AND (created_at,id)<(?,?))",),
     ),
     "an owner's overview": (GetOverview(OWNER), ("jobs_of_owner (owner=?)",)),
+    "alike": (FindLike(OWNER, "like"), ("generations_alike (owner=? AND likeness=?)",)),
+    "used": (GetUsage(OWNER), ("costs_of_owner (owner=? AND at>?)", "credits_of_owner (owner=?)")),
     "submit within limits": (
         a_job(estimate=5, caps=Caps(10**9, 10**9)),
         (

@@ -13,7 +13,7 @@ from snapasset.records.endings import Cancel, Complete, EndCancelled, Fail
 from snapasset.records.files import FileRow, GetFile, OwnedFile
 from snapasset.records.generations import Condemn, Forget
 from snapasset.records.revival import Retry
-from snapasset.records.steps import DoneSteps, FailStep, FinishStep, SavePaidStep, StartedStep, StartStep
+from snapasset.records.steps import DoneSteps, FailStep, FinishStep, SavePaidStep, ShowFile, StartedStep, StartStep
 from snapasset.records.upkeep import HeldJobs, Reap
 from tests.contracts.record_backends import Do, Look
 from tests.contracts.record_jobs import (
@@ -305,3 +305,43 @@ class TestFiles:
         with pytest.raises(Exception, match=r"UNIQUE|unique"):
             await finish(database, job, "2", replace(file, id=new_id()))
         assert await database.read(DoneSteps(job.id)) == {STEP: "1"}
+
+
+class TestUnfinished:
+    async def shown(self, database: Database, job: Job, fence: int | None = None) -> bool | None:
+        file = a_file(role="preview", name="0")
+        held_fence = job.fence if fence is None else fence
+        return await database.write(ShowFile(job.id, held_fence, STEP, 12.0, file, "preview", '{"index":0}'))
+
+    async def test_it_is_filed_and_told_of_in_one_commit(self, database: Database) -> None:
+        job = await held(database, generation_id="g")
+        await start(database, job)
+        assert await self.shown(database, job) is False
+        event = await last_told(database, job.id)
+        assert (event["type"], event["preview"], "state" in event) == ("update", {"index": 0}, False)
+        assert await database.read(Look("SELECT role, generation_id FROM files")) == [("preview", "g")]
+        await database.write(Cancel(job.id, OWNER))
+        assert await self.shown(database, job) is True
+
+    async def test_who_has_lost_the_job_files_and_tells_nothing(self, database: Database) -> None:
+        job = await held(database, generation_id="g")
+        before = await told(database, job.id)
+        assert await self.shown(database, job, job.fence - 1) is None
+        assert await told(database, job.id) == before
+        assert await database.read(Look("SELECT count(*) FROM files")) == [(0,)]
+
+    async def test_it_is_forgotten_with_the_commit_that_brings_the_master(self, database: Database) -> None:
+        for late in (False, True):
+            job = await held(database, generation_id=f"g-{late}")
+            await start(database, job)
+            await self.shown(database, job)
+            master = a_file(role="master")
+            if late:
+                await lose(database)
+                await database.write(SavePaidStep(job.id, job.run, STEP, "1", (master,)))
+            else:
+                await finish(database, job, "1", a_file(role="rendition"))
+                assert await database.read(Look("SELECT count(*) FROM files WHERE role = 'preview'")) == [(1,)]
+                await finish(database, job, "1", master)
+                await database.write(Complete(job.id, job.fence, "{}"))
+            assert await database.read(Look("SELECT count(*) FROM files WHERE role = 'preview'")) == [(0,)]

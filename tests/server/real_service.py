@@ -41,7 +41,9 @@ _DETAILS = Details(fit=Fit.COVER, quality=80)
 
 
 def quick_settings(folder: Path) -> Settings:
-    return settings_for(folder, wait_max_seconds=1, live_jobs_per_owner=100_000, drain_seconds=0)
+    # The stream of all jobs has no last frame: it grows old at once.
+    old = {"heartbeat_seconds": 0.2, "stream_age_seconds": 0.2}
+    return settings_for(folder, wait_max_seconds=1, live_jobs_per_owner=100_000, drain_seconds=0, **old)
 
 
 def quick_catalogue(settings: Settings) -> Catalogue:
@@ -51,7 +53,7 @@ def quick_catalogue(settings: Settings) -> Catalogue:
 
 
 def _quick(job_type: JobType[Any, Any], run: Callable[..., Any] | None) -> JobType[Any, Any]:
-    return job_type if run is None else replace(job_type, run=run, tools=(Storage,))
+    return job_type if run is None else replace(job_type, run=run, tools=(Storage,), quote=None)
 
 
 async def _store(context: JobContext[Any], step: Step, storage: Storage, role: str, name: str) -> FileRow:

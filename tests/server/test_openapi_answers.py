@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from snapasset.records.endings import Fail
 from snapasset.records.files import FileRow
 from snapasset.records.steps import ShowFile
 from tests.server.described import Described
-from tests.server.listener import following
+from tests.server.listener import following, listening
 from tests.server.service import ALICE, GOOD, Service, served
 from worker.processors.image_generation.previews import ShownPreview
 from worker.processors.image_generation.result import GeneratedPictures
@@ -117,6 +118,31 @@ async def test_every_event_of_a_stream_is_as_it_says(service: Service, described
     met = {name for event in told for name in names if described.fits(name, event)}
     assert met == set(names)
     assert all(sum(described.fits(name, event) for name in names) == 1 for event in told)
+
+
+async def test_all_that_the_stream_of_all_jobs_tells_is_as_it_says(
+    service: Service, described: Described, port: int
+) -> None:
+    async with listening(port, "/api/events") as stream:
+        told = [await stream.next()]
+        first = told[0].id
+        await service.submit()
+        job = await service.claim()
+        told += [await stream.next() for _ in range(2)]
+        service.state["switch"].feed.publish([tick(job, "generate", 12.5)])
+        told.append(await stream.next())
+        error = wire_error(ProviderTimeout())
+        await service.state["database"].write(Fail(job.id, job.fence, error=error, retryable=True, delay_ms=0))
+        await service.http.post(f"/api/jobs/{job.id}/cancel", headers=ALICE)
+        told += [await stream.next() for _ in range(2)]
+    async with listening(port, "/api/events", headers={"last-event-id": first or ""}) as stream:
+        told.append(await stream.next())
+    names = ("OwnerConnectedEvent", "OwnerResumedEvent", "ChangeEvent", "TickEvent", "ErrorEvent", "FinalEvent")
+    for frame in told:
+        described.check_as("OwnerEvent", frame.data)
+        described.check_as("OwnerFrame", {"data": json.dumps(frame.data), **({"id": frame.id} if frame.id else {})})
+        assert sum(described.fits(name, frame.data) for name in names) == 1
+    assert all(any(described.fits(name, frame.data) for frame in told) for name in names)
 
 
 async def test_a_completed_jobs_last_event_holds_its_result(service: Service, described: Described, port: int) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import pytest
 
@@ -36,18 +36,34 @@ def in_postgres() -> Database:
     return PostgresDatabase(fresh_database())
 
 
-RECORDS: dict[str, Callable[[], Database | None]] = {"sqlite": lambda: None, "postgres": in_postgres}
+class Where(NamedTuple):
+    """A record, and whether the server offers more than ASGI asks for."""
+
+    record: Callable[[], Database | None]
+    plain: bool = False
 
 
-@pytest.fixture(params=RECORDS)
-async def service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Service]:
-    async with opened(settings_for(tmp_path, sweep_seconds=600), record=RECORDS[request.param]()) as service:
+PLACES: dict[str, Where] = {
+    "sqlite": Where(lambda: None),
+    "postgres": Where(in_postgres),
+    "plain": Where(lambda: None, plain=True),
+}
+
+
+@pytest.fixture(params=PLACES)
+def where(request: pytest.FixtureRequest) -> Where:
+    return PLACES[request.param]
+
+
+@pytest.fixture
+async def service(where: Where, tmp_path: Path) -> AsyncGenerator[Service]:
+    async with opened(settings_for(tmp_path, sweep_seconds=600), record=where.record()) as service:
         yield service
 
 
 @pytest.fixture
-async def port(service: Service) -> AsyncGenerator[int]:
-    async with served(service) as port:
+async def port(where: Where, service: Service) -> AsyncGenerator[int]:
+    async with served(service, plain=where.plain) as port:
         yield port
 
 

@@ -132,7 +132,6 @@ async def test_the_pause_between_attempts_has_a_ceiling(tmp_path: Path):
         errors.InvalidPrompt(),
         errors.UnknownPlatform(),
         errors.ContentPolicy(),
-        errors.ProviderQuotaExceeded(),
         errors.OutcomeUnknown(),
         errors.StorageQuotaExceeded(),
         errors.FileMissing(),

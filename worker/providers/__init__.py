@@ -126,10 +126,12 @@ class ImageProvider(ABC):
         paid: whether a call costs money; then its step is saved before and after, and never repeated unseen.
         simulated: whether its pictures are simulated.
         sizes: what it can make.
+        quality: how finely it is told to draw.
     """
 
     name: str
     model: str
+    quality: str = "auto"
     paid: bool
     simulated: bool
     sizes: SizeRules

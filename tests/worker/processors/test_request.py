@@ -44,7 +44,11 @@ def test_a_request_takes_every_platform_and_the_other_style():
         ({"platforms": ["open-graph", "open-graph"]}, ("platforms",), "repeated"),
         ({"platforms": ["open-graph"] * 50}, ("platforms",), "too_long"),
         ({"imageType": "cubist"}, ("imageType",), "enum"),
-        ({"seed": 7}, ("seed",), "extra_forbidden"),
+        ({"seed": -1}, ("seed",), "greater_than_equal"),
+        ({"seed": 2**31}, ("seed",), "less_than"),
+        ({"seed": 1.5}, ("seed",), "int_type"),
+        ({"reuse": "yes"}, ("reuse",), "bool_type"),
+        ({"quality": "high"}, ("quality",), "extra_forbidden"),
     ],
     ids=str,
 )

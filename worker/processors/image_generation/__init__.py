@@ -15,6 +15,8 @@ from snapasset.records.costs import Charge
 from snapasset.storage import Storage
 from snapasset.storage.kept import KeptStorage
 from worker.images.render import Renderer
+from worker.masters import Masters
+from worker.processors.image_generation.earlier import Earlier, find_earlier, likeness_of
 from worker.processors.image_generation.previews import Previews
 from worker.processors.image_generation.request import GenerateImage, request_model
 from worker.processors.image_generation.result import Decoded, Generated, GeneratedPictures, Thumbnail
@@ -51,9 +53,10 @@ def image_generation(settings: Settings, platforms: PlatformTable) -> JobType[Ge
         provider: ImageProvider,
         storage: Storage,
         renderer: Renderer,
+        masters: Masters,
     ) -> GeneratedPictures:
         """Make the master, then every rendition that can be made. Raises what kept the job from having any."""
-        return await _Generation(context, platforms, provider, storage, renderer).run()
+        return await _Generation(context, platforms, provider, storage, renderer, masters).run()
 
     def quote(args: GenerateImage, provider: ImageProvider, *_: object) -> int | None:
         """What the one picture that is paid for is expected to cost."""
@@ -65,7 +68,7 @@ def image_generation(settings: Settings, platforms: PlatformTable) -> JobType[Ge
         args=request_model(platforms, settings.prompt_max_length),
         result=GeneratedPictures,
         run=run,
-        tools=(ImageProvider, Storage, Renderer),
+        tools=(ImageProvider, Storage, Renderer, Masters),
         attempts=3,
         timeout=600.0,
         access=Access.SESSION,
@@ -80,7 +83,12 @@ def _order(
     """The one picture from which all others are cut."""
     size = provider.plan_size(platforms)
     return ImageRequest(
-        prompt=args.prompt, width=size.width, height=size.height, image_type=args.image_type, owner=owner
+        prompt=args.prompt,
+        width=size.width,
+        height=size.height,
+        image_type=args.image_type,
+        seed=args.seed,
+        owner=owner,
     )
 
 
@@ -108,23 +116,20 @@ class _Generation:
         provider: ImageProvider,
         storage: Storage,
         renderer: Renderer,
+        masters: Masters,
     ) -> None:
+        self._masters = masters
         self._context = context
         self._provider = provider
         self._storage = storage
         self._renderer = renderer
         self._platforms = platforms.pick(context.args.platforms)
         self._previews: Previews | None = None
+        self._order = _order(context.args, provider, self._platforms, context.job.owner)
 
     async def run(self) -> GeneratedPictures:
         context = self._context
-        if self._provider.paid and isinstance(self._storage, KeptStorage):
-            await self._storage.make_sure()
-        made = await context.step(
-            "generate", self._generate, output=Generated, span=_GENERATE, paid=self._provider.paid
-        )
-        if self._previews is not None:
-            await self._previews.remove()
+        made = await self._master()
 
         async def load() -> Master:
             key = key_of(context.job.generation_id, made.master.file_id, _MASTER, made.master.content_type)
@@ -155,10 +160,40 @@ class _Generation:
             understood=made.understood,
             master=made.master,
             images=images,
+            reused=made.reused_from is not None,
+            reused_from=made.reused_from,
         )
 
+    async def _master(self) -> Generated:
+        """The master: one that is there already if that will do, else one that is made."""
+        earlier = None
+        if self._context.args.reuse and not self._context.has_done("generate"):
+            earlier = await find_earlier(self._masters, self._storage, self._order, self._provider)
+        if earlier is not None:
+
+            async def copy(step: Step) -> Generated:
+                return await self._take_again(step, earlier)
+
+            return await self._context.step("generate", copy, output=Generated, span=_GENERATE)
+        paid = self._provider.paid
+        if paid and isinstance(self._storage, KeptStorage):
+            await self._storage.make_sure()
+        made = await self._context.step("generate", self._generate, output=Generated, span=_GENERATE, paid=paid)
+        if self._previews is not None:
+            await self._previews.remove()
+        return made
+
+    async def _take_again(self, step: Step, earlier: Earlier) -> Generated:
+        """A file of its own with the same bytes: what becomes of either generation, the other keeps its master."""
+        found = earlier.master
+        size = (found.width, found.height)
+        file = await self._store(step, _MASTER, earlier.data, found.content_type, size, paid=False)
+        origin = Origin.model_validate_json(found.made)
+        step.describe(origin, earlier.likeness)
+        return Generated(master=told_of(file), reused_from=found.generation_id, **origin.model_dump(by_alias=False))
+
     async def _generate(self, step: Step) -> Generated:
-        order = _order(self._context.args, self._provider, self._platforms, self._context.job.owner)
+        order = self._order
         self._previews = Previews(step, self._storage, self._context.job.generation_id)
         try:
             made = await self._provider.generate(order, step.tick, self._previews.take)
@@ -166,7 +201,8 @@ class _Generation:
             await self._previews.end()
         if made.charge is not None:
             step.charge(_charge(self._provider, made, made.charge))
-        file = await self._store(step, _MASTER, made.data, made.content_type, (made.width, made.height))
+        size = (made.width, made.height)
+        file = await self._store(step, _MASTER, made.data, made.content_type, size, paid=self._provider.paid)
         origin = Origin(
             model=made.model,
             simulated=made.simulated,
@@ -174,10 +210,12 @@ class _Generation:
             understood=made.understood,
             focal_point=None if made.focal is None else FocalPoint(x=made.focal[0], y=made.focal[1]),
         )
-        step.describe(origin)
+        step.describe(origin, likeness_of(order, self._provider))
         return Generated(master=told_of(file), **origin.model_dump(by_alias=False))
 
-    async def _store(self, step: Step, role: str, data: bytes, content_type: str, size: tuple[int, int]) -> FileRow:
+    async def _store(
+        self, step: Step, role: str, data: bytes, content_type: str, size: tuple[int, int], *, paid: bool = False
+    ) -> FileRow:
         return await store(
             step,
             self._storage,
@@ -187,5 +225,5 @@ class _Generation:
             data=data,
             content_type=content_type,
             size=size,
-            paid=role == _MASTER and self._provider.paid,
+            paid=paid,
         )

@@ -47,7 +47,7 @@ class Previews:
         self._storage = storage
         self._generation_id = generation_id
         self._keys: list[str] = []
-        self._waiting = deque[Preview]()
+        self._waiting: deque[Preview] = deque()
         self._showing: asyncio.Task[None] | None = None
 
     def take(self, preview: Preview) -> None:

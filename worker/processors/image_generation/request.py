@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, WithJsonSchema, create_model
+from pydantic import AfterValidator, Field, WithJsonSchema, create_model
 from pydantic_core import PydanticCustomError
 
 from snapasset.job_type import Wire
@@ -18,10 +18,16 @@ if TYPE_CHECKING:
 class _Described(Wire):
     prompt: str
     image_type: ImageType = ImageType.VIVID
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    reuse: bool = False
 
 
 class GenerateImage(Cut, _Described):
-    """One picture, described in words, cut for platforms. Use `request_model` for one that knows the limits."""
+    """One picture, described in words, cut for platforms. Use `request_model` for one that knows the limits.
+
+    Another `seed` is another picture of the same words. With `reuse`, a master of the caller's that was made from just the
+    same is taken again instead of paying for another.
+    """
 
 
 def request_model(table: PlatformTable, prompt_max_length: int) -> type[GenerateImage]:

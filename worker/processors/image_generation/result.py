@@ -8,9 +8,10 @@ from worker.renditions.result import Pictures, StoredPicture
 
 
 class Generated(Origin):
-    """Output of the step `generate`."""
+    """Output of the step `generate`. `reused_from`: the generation whose master was taken again, None for one of its own."""
 
     master: StoredPicture
+    reused_from: str | None = None
 
 
 class Decoded(Wire):
@@ -27,10 +28,15 @@ class Thumbnail(Wire):
 
 
 class GeneratedPictures(Wire):
-    """The job's result: one paid master, and a picture for each platform in the order asked for."""
+    """The job's result: one paid master, and a picture for each platform in the order asked for.
+
+    `reused`: nothing was paid for, the master is that of the generation `reused_from`.
+    """
 
     simulated: bool
     model: str
     understood: str | None
     master: StoredPicture
     images: Pictures
+    reused: bool = False
+    reused_from: str | None = None

@@ -82,6 +82,7 @@ class OpenAIProvider(ImageProvider):
         self._wishes.check()
         self.name = backend.name
         self.model = model or backend.name
+        self.quality = settings.image_quality
         self.paid = backend.paid
         self.sizes = model_of(model).sizes
         self._backend = backend

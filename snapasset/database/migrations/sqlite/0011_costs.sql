@@ -45,3 +45,6 @@ CREATE INDEX credits_of_owner ON credits (owner, amount);
 ALTER TABLE jobs ADD COLUMN credits INTEGER NOT NULL DEFAULT 0;
 -- Why a queue was paused by the program itself, as the code of an error; NULL: somebody has paused it.
 ALTER TABLE queues ADD COLUMN reason TEXT;
+-- A mark of all that made the master what it is: another one with the same mark would be the same picture.
+ALTER TABLE generations ADD COLUMN likeness TEXT;
+CREATE INDEX generations_alike ON generations (owner, likeness, created_at) WHERE likeness IS NOT NULL;

@@ -1,0 +1,141 @@
+"""Unfinished pictures: shown while the finished one is made, gone when it is there, and never a reason to fail."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from snapasset.errors import AnswerLost, StorageUnavailable
+from snapasset.job import Status
+from snapasset.settings import Settings
+from tests.worker.engine import engine, opened_at_last, wait_until, within
+from tests.worker.processors.pictures import MASTER, SMALL, Painter, Studio, picture, wanted
+from worker.images.platforms import PLATFORMS
+from worker.processors.image_generation import image_generation
+from worker.providers import GeneratedImage, ImageRequest, Preview
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.worker.engine import Body, Engine
+
+IMAGE = image_generation(Settings(), PLATFORMS)
+JOB = wanted(SMALL[0])
+
+
+class Shower(Painter):
+    """Shows `shown` pictures before it is done, and is done when `go` says so."""
+
+    def __init__(self, shown: int = 2, *mishaps: BaseException) -> None:
+        super().__init__(*mishaps)
+        self.shown = shown
+        self.go = asyncio.Event()
+
+    async def generate(
+        self,
+        request: ImageRequest,
+        progress: Callable[[float], None],
+        previews: Callable[[Preview], None] | None = None,
+    ) -> GeneratedImage:
+        assert previews is not None
+        for index in range(self.shown):
+            previews(Preview(index, picture(), "image/png", MASTER.width, MASTER.height))
+        await self.go.wait()
+        return await super().generate(request, progress, previews)
+
+
+def previews(e: Engine, job: str) -> list[Body]:
+    return [event["preview"] for event in e.story(job) if "preview" in event]
+
+
+async def shown(e: Engine, job: str, count: int = 2) -> list[Body]:
+    """The previews once so many have been told of."""
+    await wait_until(lambda: len(previews(e, job)) >= count)
+    return previews(e, job)
+
+
+async def test_each_is_a_file_that_events_tell_of_and_goes_when_the_master_is_there(tmp_path: Path) -> None:
+    painter = Shower()
+    async with Studio(tmp_path, painter) as studio, engine(tmp_path, IMAGE, tools=studio.tools) as e:
+        with opened_at_last(painter.go):
+            job = await e.submit(IMAGE.kind, JOB)
+            told = await shown(e, job)
+            assert [(one["index"], one["width"], one["height"]) for one in told] == [(0, 96, 64), (1, 96, 64)]
+            files = {file.id: file for file in await e.files(job)}
+            for one in told:
+                file = files[one["fileId"]]
+                assert (file.role, file.size, file.content_type) == ("preview", one["size"], one["contentType"])
+                assert await studio.shelf.get(file.key) == picture()
+        last = await e.final(job)
+        assert last["status"] == Status.COMPLETED
+        assert "preview" not in {file.role for file in await e.files(job)}
+        assert {file.key for file in await e.files(job)} == {file.key async for file in studio.shelf.list()}
+        steps = [event.get("state", "preview") for event in e.story(job) if event["step"] == "generate"]
+        assert steps == ["started", "preview", "preview", "done"]
+
+
+@pytest.mark.parametrize("error", [StorageUnavailable(), LookupError("a bug")], ids=lambda error: type(error).__name__)
+async def test_one_that_cannot_be_stored_is_left_out(tmp_path: Path, error: BaseException) -> None:
+    painter = Shower()
+    async with Studio(tmp_path, painter) as studio, engine(tmp_path, IMAGE, tools=studio.tools) as e:
+        with opened_at_last(painter.go):
+            studio.shelf.refusals["preview"] = [error]
+            job = await e.submit(IMAGE.kind, JOB)
+            assert [one["index"] for one in await shown(e, job, 1)] == [1]
+        assert (await e.final(job))["status"] == Status.COMPLETED
+    assert painter.bills == 1
+
+
+async def test_one_that_is_still_being_stored_holds_nothing_up(tmp_path: Path) -> None:
+    painter = Shower()
+    async with Studio(tmp_path, painter) as studio, engine(tmp_path, IMAGE, tools=studio.tools) as e:
+        reached, put = asyncio.Event(), studio.shelf.put
+
+        async def slow(key: str, data: bytes, content_type: str) -> None:
+            if "preview" in key:
+                reached.set()
+                await asyncio.Event().wait()
+            await put(key, data, content_type)
+
+        studio.shelf.put = slow
+        job = await e.submit(IMAGE.kind, JOB)
+        await within(reached.wait())
+        painter.go.set()
+        assert (await e.final(job))["status"] == Status.COMPLETED
+        assert previews(e, job) == []
+
+
+async def test_those_of_a_lost_call_stay_until_another_brings_the_master(tmp_path: Path) -> None:
+    painter = Shower(1, AnswerLost())
+    async with Studio(tmp_path, painter) as studio, engine(tmp_path, IMAGE, tools=studio.tools) as e:
+        with opened_at_last(painter.go):
+            job = await e.submit(IMAGE.kind, JOB)
+            await shown(e, job, 1)
+        assert (await e.final(job))["status"] == Status.COMPLETED
+        assert "preview" not in {file.role for file in await e.files(job)}
+
+
+async def test_who_has_lost_the_job_shows_nothing(tmp_path: Path) -> None:
+    painter = Shower(1)
+    async with Studio(tmp_path, painter) as studio, engine(tmp_path, IMAGE, tools=studio.tools) as e:
+        with opened_at_last(painter.go):
+            reached, allowed, put = asyncio.Event(), asyncio.Event(), studio.shelf.put
+
+            async def held(key: str, data: bytes, content_type: str) -> None:
+                if "preview" in key:
+                    reached.set()
+                    await allowed.wait()
+                await put(key, data, content_type)
+
+            studio.shelf.put = held
+            job = await e.submit(IMAGE.kind, JOB)
+            await within(reached.wait())
+            await e.take_away(job)
+            allowed.set()
+            painter.go.set()
+            await e.step_done(job, "generate")
+        assert previews(e, job) == []
+        assert painter.bills == 1
