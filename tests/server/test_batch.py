@@ -48,9 +48,9 @@ async def test_the_answer_names_each_job_in_the_order_it_was_asked_for(service: 
     assert (answer.status_code, set(answer.json())) == (202, {"jobs"})
     assert answer.headers["cache-control"] == "no-store"
     hero, noop, later = answer.json()["jobs"]
-    assert set(hero) == {"ref", "jobId", "generationId", "status", "streamToken", "links"}
-    assert set(noop) == {"jobId", "status", "streamToken", "links"}
-    assert set(later) == {"jobId", "generationId", "status", "streamToken", "links"}
+    assert set(hero) == {"ref", "jobId", "generationId", "status", "streamToken", "estimatedCost", "links"}
+    assert set(noop) == {"jobId", "status", "streamToken", "estimatedCost", "links"}
+    assert set(later) == {"jobId", "generationId", "status", "streamToken", "estimatedCost", "links"}
     assert (hero["ref"], hero["status"], later["status"]) == ("hero", "waiting", "delayed")
     for told, kind in ((hero, "image-generation"), (noop, "noop"), (later, "image-generation")):
         job = await service.job(told["jobId"])
