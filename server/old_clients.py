@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from uvicorn._types import ASGI3Application
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 
-def without_chunks(app: ASGIApp, cycle: RequestResponseCycle) -> Any:
+def without_chunks(app: ASGI3Application, cycle: RequestResponseCycle) -> ASGI3Application:
     """The application, for a request whose answer uvicorn must not cut into chunks. uvicorn closes after it anyway."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -25,6 +26,6 @@ def without_chunks(app: ASGIApp, cycle: RequestResponseCycle) -> Any:
                 cycle.expected_content_length = len(message.get("body", b""))  # it checks the length, part by part
             await send(message)
 
-        await app(scope, receive, unchunked)
+        await cast("ASGIApp", app)(scope, receive, unchunked)
 
-    return answer
+    return cast("ASGI3Application", answer)

@@ -26,7 +26,9 @@ from snapasset.job import new_id
 if TYPE_CHECKING:
     import asyncio
 
+    from httptools import HttpRequestParser
     from starlette.types import ASGIApp
+    from uvicorn._types import ASGI3Application
     from uvicorn.config import Config
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -51,7 +53,17 @@ class GuardedProtocol(HttpToolsProtocol):
     """One connection."""
 
     # Attributes of uvicorn's are in a dictionary that holds no more of them than it does without being copied for each.
-    __slots__ = ("_crowd", "_deadline", "_deaf", "_head_bytes", "_in_head", "_patience", "_place", "answering", "listener")
+    __slots__ = (
+        "_crowd",
+        "_deadline",
+        "_deaf",
+        "_head_bytes",
+        "_in_head",
+        "_patience",
+        "_place",
+        "answering",
+        "listener",
+    )
 
     def __init__(
         self,
@@ -132,7 +144,7 @@ class GuardedProtocol(HttpToolsProtocol):
             if self._deaf or self.transport.is_closing():
                 return
             self._read(data if len(data) <= _PART else data[start : start + _PART])
-        if not (self.answering or self._deadline or self.timeout_keep_alive_task):
+        if not (self.answering or self._deadline or self.timeout_keep_alive_task or self.transport.is_closing()):
             self._await_arrival()  # uvicorn's own patience ends with any byte, and none of these began a request
 
     def on_message_begin(self) -> None:
@@ -151,7 +163,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self.scope["extensions"] = cast("Any", {EXTENSION: self})
         super().on_headers_complete()
         self._in_head = False
-        if self._crowd.leaving or self._place is Place.BEYOND or self.parser.should_upgrade():
+        if (
+            self._crowd.leaving
+            or self._place is Place.BEYOND
+            or cast("HttpRequestParser", self.parser).should_upgrade()
+        ):
             self.cycle.keep_alive = False
         # They are the request's from here on, and refer to this connection.
         it = cast("Any", self)
@@ -171,12 +187,12 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self.answering = None
         super().on_response_complete()
-        if self._deaf:
+        if self._deaf and not self.transport.is_closing():
             self.flow.pause_reading()
         if self.timeout_keep_alive_task is not None:
             self._crowd.rests(self)
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self.answering = cycle
         super()._start_asgi_task(cycle, app if cycle.scope["http_version"] == "1.1" else without_chunks(app, cycle))
 
@@ -193,7 +209,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _read(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
         try:
-            self.parser.feed_data(data)
+            cast("HttpRequestParser", self.parser).feed_data(data)
         except HttpParserUpgrade:
             return
         except HttpParserError:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
+from server.crowding import Crowd
 from server.protocol import GuardedProtocol
+from server.unread import keep_unsent_here
 
 if TYPE_CHECKING:
     import asyncio
@@ -44,12 +46,15 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
         )
         super().__init__(config)
+        self.server_state: Crowd = Crowd(state["settings"])
         self._state = state
         self._told = told
         self.stuck = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self.lifespan.state.update(self._state)
+        for listener in sockets or ():
+            keep_unsent_here(listener)
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -57,8 +62,13 @@ class Server(uvicorn.Server):
             "stopping: running jobs have %g s to end; a second signal stops at once",
             self._state["settings"].drain_seconds,
         )
+        self.part()
         self.stuck = await self._state["drain"]()
         await super().shutdown(sockets)
+
+    def part(self) -> None:
+        """From now on end each connection after its next answer: what comes next is for another process."""
+        self.server_state.part()
 
     async def on_tick(self, counter: int) -> bool:
         return await super().on_tick(counter) or self._told.is_set()

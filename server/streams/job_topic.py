@@ -207,6 +207,8 @@ class JobTopic(Topic[int]):
         if failure is not None:
             log.error("what a job's readers miss could not be read; it is tried again", exc_info=failure)
             asyncio.get_running_loop().call_later(AWAY_SECONDS, self.fill)
+        elif self._again:  # said after the last look had ended, and before it was seen that it had
+            self.fill()
 
     def _refreshed(self, task: asyncio.Task[None]) -> None:
         if self._refreshing is task:

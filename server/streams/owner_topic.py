@@ -39,6 +39,8 @@ _NOWHERE: Final = Cursor("", 0, 0)
 class OwnerTopic(Topic[Cursor]):
     """The events and ticks of an owner's jobs, those that are yet to come among them. It must be `open` before it is read."""
 
+    sparse = True
+
     def __init__(self, hub: Hub, owner: str) -> None:
         super().__init__(hub, owner, _NOWHERE)
         self.open = False
@@ -91,6 +93,9 @@ class OwnerTopic(Topic[Cursor]):
         """The record may have more: look, once for all who say so meanwhile."""
         self._again = True
         self._woken.set()
+        self._look_on()
+
+    def _look_on(self) -> None:
         if self._looking is None and self.open and not self.closed:
             self._looking = self.hub.hold(self._fill())
             self._looking.add_done_callback(self._looked)
@@ -122,11 +127,17 @@ class OwnerTopic(Topic[Cursor]):
         found = await self.hub.database.read(LookAfter(self.owner, self.at, PAGE))
         if self.closed:
             return True
+        if found.now.era != self.at.era:  # another record has been put in place: its places mean something else
+            self.close()
+            self.end_all()
+            return True
         for one in found.events:
             if one.cursor > self.at:  # another look may have been here first
                 self._note(one.event)
                 self.tell(self._frame(one), about=one.event.job_id)
         self._unsettled = found.unsettled
+        if found.unsettled:
+            self._look_on()
         all_of_it = len(found.events) < PAGE
         if all_of_it and found.now > self.at:
             self.move(found.now)
@@ -186,6 +197,8 @@ class OwnerTopic(Topic[Cursor]):
         if failure is not None:
             log.error("the news of an owner could not be looked for; it is tried again", exc_info=failure)
             asyncio.get_running_loop().call_later(AWAY_SECONDS, self.fill)
+        elif self._again:  # said after the last look had ended, and before it was seen that it had
+            self.fill()
 
     async def _look_once(self) -> None:
         self._again, self._reading = False, True

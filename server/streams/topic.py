@@ -43,7 +43,12 @@ _KEPT_CHARACTERS: Final = 32_768
 
 
 class Topic(ABC, Generic[CursorT]):
-    """Something that is watched. `at` is where it stands: all frames up to there have been told to whoever is live."""
+    """Something that is watched. `at` is where it stands: all frames up to there have been told to whoever is live.
+
+    A `sparse` topic's cursors have gaps: between one and `at` there may be nothing.
+    """
+
+    sparse = False
 
     def __init__(self, hub: Hub, owner: str, at: CursorT) -> None:
         self.hub = hub
@@ -164,6 +169,11 @@ class Topic(ABC, Generic[CursorT]):
         if self.closed:
             reader.finish()
 
+    def end_all(self) -> None:
+        """End every stream of it in good order."""
+        for reader in (*self._live[0], *self._live[1], *self._behind):
+            reader.finish()
+
     def remove(self, reader: Reader) -> None:
         """Tell a reader nothing more."""
         self._live[reader.named].discard(reader)
@@ -215,7 +225,7 @@ class Topic(ABC, Generic[CursorT]):
             self.flush()
             frames = self._since(after)
             if frames is None:
-                frames = await self._page(after)
+                frames, after = await self._page(after)
             elif not frames and not self.closed:
                 del self._behind[reader]
                 self._live[reader.named].add(reader)
@@ -246,19 +256,22 @@ class Topic(ABC, Generic[CursorT]):
                 return False
         return not (reader.done or reader.wire.closing)
 
-    async def _page(self, after: CursorT) -> Sequence[Frame[CursorT]] | None:
-        """What the record has after a cursor; None when that cannot be said yet."""
+    async def _page(self, after: CursorT) -> tuple[Sequence[Frame[CursorT]] | None, CursorT]:
+        """What the record has after a cursor, None when that cannot be said yet; and the cursor to go on from."""
+        at = self.at
         try:
             frames = await self.page(after)
+            if not frames and self.sparse and after < at:
+                return None, at
             if not frames and not self.closed:  # it knows more than has been told here, or less than it did
                 await self.look()
                 if self._since(after) is None:
                     await asyncio.sleep(AWAY_SECONDS)
-                return None
+                return None, after
         except DatabaseUnavailable:
             await asyncio.sleep(AWAY_SECONDS)
-            return None
-        return frames
+            return None, after
+        return frames, after
 
     # The newest frames
 

@@ -1,7 +1,8 @@
 """The ways from a stream to a socket: straight to it, where the server offers that, else through ASGI's `send`.
 
 Invariant: to write never waits. Whoever writes looks first whether the wire is full, and writes no more until it is not; so
-what waits for one slow socket is bounded by the server's high-water mark and one write more.
+what waits for one slow socket is bounded by the server's high-water mark and one write more. Who takes nothing of it is cut:
+by the server where it watches its connections, else by the wire.
 """
 
 from __future__ import annotations
@@ -10,11 +11,18 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import Receive, Scope, Send
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+    from server.protocol import GuardedProtocol
 
 EXTENSION: Final = "snapasset.wire"
-"""Where in `scope["extensions"]` the server offers a wire of its own."""
+"""Where in `scope["extensions"]` the server offers the connection itself."""
+
+FULL_BYTES: Final = 65_536
+"""As much as may wait for `send` to be called."""
 
 _LAST: Final[dict[str, Any]] = {"type": "http.response.body", "body": b"", "more_body": False}
 _LAST_CHUNK: Final = b"0\r\n\r\n"
@@ -33,16 +41,16 @@ class Wire(Protocol):
         """Whether what is written now reaches nobody."""
         ...
 
-    def write(self, chunk: bytes) -> object:
+    def write(self, chunk: bytes, /) -> object:
         """Send one chunk, framed as HTTP/1.1 wants it (`frames.chunk`). May raise `RuntimeError` while it is closing."""
         ...
 
     async def drained(self) -> None:
-        """Return when it is full no more, or nobody is there."""
+        """Return when it is full no more, or nobody is there. It need not be given a limit: see above."""
         ...
 
     def end(self, patience: float) -> None:
-        """End the answer in good order, for who takes the rest of it within `patience` seconds."""
+        """End the answer in good order, for who takes the rest of it; `patience` is of no account."""
         ...
 
     def abort(self) -> None:
@@ -73,13 +81,12 @@ class TransportWire:
     other side had gone in the middle of the answer. It has not: the wire ends the answer as `send` would.
     """
 
-    __slots__ = ("_cycle", "_protocol", "listener", "write")
+    __slots__ = ("_cycle", "_protocol", "write")
 
-    def __init__(self, protocol: HttpToolsProtocol, cycle: RequestResponseCycle) -> None:
+    def __init__(self, protocol: GuardedProtocol) -> None:
         self._protocol = protocol
-        self._cycle = cycle
+        self._cycle = cast("RequestResponseCycle", protocol.answering)  # None once it is lost; then it is `closing`
         self.write = protocol.transport.write
-        self.listener: Listener | None = None
 
     @property
     def full(self) -> bool:
@@ -93,92 +100,90 @@ class TransportWire:
         await self._protocol.flow.drain()
 
     def end(self, patience: float) -> None:
+        del patience
         protocol, cycle = self._protocol, self._cycle
-        self._let_go()
+        protocol.listener = None
         cycle.response_complete = True
         if self.closing:
             return
         self.write(_LAST_CHUNK)
-        if self.full:
-            protocol.loop.call_later(patience, self._abort_if_stuck)
         if not cycle.keep_alive:
             protocol.transport.close()
         protocol.on_response_complete()
 
     def abort(self) -> None:
-        self._let_go()
+        self._protocol.listener = None
         self._protocol.transport.abort()
 
     async def carry(self, reader: Listener, receive: Receive, send: Send) -> None:
         del receive, send
-        self.listener = reader
-        protocol, cycle = cast("Any", self._protocol), cast("Any", self._cycle)
-        protocol.wire = self
-        cycle.disconnected = True
-        if protocol.cycle is cycle:  # else they are the next request's
-            protocol.scope = protocol.headers = None
-        cycle.scope = None  # ten thousand requests that have been read need not be kept
-
-    def _let_go(self) -> None:
-        self.listener = None
-        cast("Any", self._protocol).wire = None
-
-    def _abort_if_stuck(self) -> None:
-        if self.full and self._protocol.cycle is self._cycle:
-            self._protocol.transport.abort()
+        if self._cycle.response_complete:  # the stream has ended already, and it may be another request's turn
+            return
+        self._protocol.listener = reader
+        self._cycle.disconnected = True
+        cast("Any", self._cycle).scope = None  # ten thousand requests that have been read need not be kept
 
 
 class SendWire:
-    """Bytes go through ASGI's `send`: slower, and with tasks, but any server has it."""
+    """Bytes go through ASGI's `send`: slower, and with tasks, but any server has it.
 
-    __slots__ = ("_chunks", "_ended", "_lost", "_news", "_patience", "_room", "_sender", "_sending")
+    `cut` tears the connection, where the server offers that and watches that what is sent is taken. Elsewhere the wire gives up
+    when one `send` takes more than `patience` seconds.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        "_chunks", "_cut", "_ended", "_lost", "_news", "_patience", "_room", "_sender", "_sending", "_waiting",
+    )  # fmt: skip
+
+    def __init__(self, cut: Callable[[], None] | None = None, patience: float | None = None) -> None:
+        self._cut = cut
+        self._patience = patience
         self._chunks: list[bytes] = []
+        self._waiting = 0
         self._news = asyncio.Event()
         self._room = asyncio.Event()
-        self._ended = asyncio.get_running_loop().create_future()
-        self._patience = 0.0
         self._sender: asyncio.Task[None] | None = None
         self._sending = False
+        self._ended = False
         self._lost = False
 
     @property
     def full(self) -> bool:
-        return self._sending
+        return self._sending or self._waiting >= FULL_BYTES
 
     @property
     def closing(self) -> bool:
         return self._lost
 
     def write(self, chunk: bytes) -> None:
-        self._chunks.append(chunk[chunk.index(b"\r\n") + 2 : -2])
+        data = chunk[chunk.index(b"\r\n") + 2 : -2]
+        self._chunks.append(data)
+        self._waiting += len(data)
         self._news.set()
 
     async def drained(self) -> None:
-        while self._sending and not self._lost:
+        while self.full and not self._lost:
             self._room.clear()
             await self._room.wait()
 
     def end(self, patience: float) -> None:
-        self._patience = patience
+        del patience
+        self._ended = True
         self._news.set()
-        if not self._ended.done():
-            self._ended.set_result(None)
 
     def abort(self) -> None:
         """Stop sending: an answer without its last chunk counts as cut."""
         self._lose()
-        if self._sender is not None:
+        if self._cut is not None:
+            self._cut()
+        elif self._sender is not None:
             self._sender.cancel()
 
     async def carry(self, reader: Listener, receive: Receive, send: Send) -> None:
         sender = self._sender = asyncio.create_task(self._send_all(send))
         gone = asyncio.create_task(_gone(receive))
         try:
-            await asyncio.wait((sender, gone, self._ended), return_when=asyncio.FIRST_COMPLETED)
-            if self._ended.done():
-                await asyncio.wait((sender, gone), timeout=self._patience, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((sender, gone), return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._lose()
             reader.lost()
@@ -191,15 +196,20 @@ class SendWire:
             self._news.clear()
             chunks, self._chunks = self._chunks, []
             if chunks:
-                self._sending = True
-                await send({"type": "http.response.body", "body": b"".join(chunks), "more_body": True})
-                self._sending = False
+                await self._send(send, {"type": "http.response.body", "body": b"".join(chunks), "more_body": True})
+                self._waiting = sum(map(len, self._chunks))
                 self._room.set()
-            elif self._ended.done():
-                await send(_LAST)
+            elif self._ended:
+                await self._send(send, _LAST)
                 return
             else:
                 await self._news.wait()
+
+    async def _send(self, send: Send, message: dict[str, Any]) -> None:
+        self._sending = True
+        async with asyncio.timeout(self._patience):
+            await send(message)
+        self._sending = False
 
     def _lose(self) -> None:
         self._lost = True
@@ -212,6 +222,10 @@ async def _gone(receive: Receive) -> None:
 
 
 def offered(scope: Scope) -> Wire:
-    """The wire that the server offers for the answer to this request; a new one over `send` where it offers none."""
-    wire: Wire | None = scope.get("extensions", {}).get(EXTENSION)
-    return SendWire() if wire is None else wire
+    """The quickest wire for the answer to this request, which has begun, that the server offers."""
+    connection: GuardedProtocol | None = scope.get("extensions", {}).get(EXTENSION)
+    if connection is None:
+        return SendWire(patience=scope["state"]["settings"].stream_frozen_seconds)
+    if scope["http_version"] != "1.1":  # an older client knows no chunks
+        return SendWire(connection.transport.abort)
+    return TransportWire(connection)

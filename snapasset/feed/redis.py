@@ -3,7 +3,8 @@
 A message holds the sender, the seqs of events and perhaps a tick; never an event's body. Three reasons:
  - Bodies are owners' data. Whoever reads Redis learns ids of jobs, and how far they are.
  - Whoever writes to Redis could tell a reader that a job has ended, and the true end would be dropped as a double. As it
-   is, a lie costs a look into the record, and changes no more than the percentage that a tick shows.
+   is, a lie costs a look into the record, and is told to nobody but as a tick: a step and a percentage that are not true, until
+   the next event.
  - A message that comes late, twice or not at all does no harm: it is about a state, not a part of it.
 The price is one look into the record for each job, process and burst of events, however many watch the job there, and
 jobs share their looks; this process's own events cost none. A tick has no row, so it travels whole; it is read field by

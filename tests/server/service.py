@@ -306,17 +306,31 @@ def without_extensions(app: Starlette) -> Any:
 @asynccontextmanager
 async def served(service: Service, *, plain: bool = False) -> AsyncGenerator[int]:
     """The port of 127.0.0.1 where a real server serves it; a `plain` one offers nothing but what ASGI asks for."""
+    async with serving(service, plain=plain) as server:
+        yield server.port
+
+
+class Serving(Server):
+    """A server, and its port."""
+
+    port = 0
+
+
+@asynccontextmanager
+async def serving(service: Service, *, plain: bool = False) -> AsyncGenerator[Serving]:
+    """The same, to look into."""
     listener = socket.create_server(("127.0.0.1", 0))
     told = asyncio.Event()
     app = cast("Starlette", without_extensions(service.app)) if plain else service.app
-    server = Server(app, service.state, told)
-    serving = asyncio.create_task(server.serve([listener]))
+    server = Serving(app, service.state, told)
+    server.port = listener.getsockname()[1]
+    running = asyncio.create_task(server.serve([listener]))
     await wait_until(lambda: server.started)
     try:
-        yield listener.getsockname()[1]
+        yield server
     finally:
         told.set()
         async with asyncio.timeout(10):
-            await serving
+            await running
         with contextlib.suppress(OSError):
             listener.close()

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import json
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 import pytest
 
+from snapasset.database import Statement, Write
 from snapasset.errors import DatabaseUnavailable
 from snapasset.event import tick
 from snapasset.records.events import EventsAfter
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
 
-    from snapasset.database import Database
+    from snapasset.database import Database, Read, Steps
     from tests.server.listener import Frame
+
+T = TypeVar("T")
 
 PATH: Final = "/api/events"
 
@@ -244,6 +248,30 @@ class TestResumed:
         expected = [*((job_id, 1) for job_id in (*first, *await making)), *((job_id, 2) for job_id in first)]
         assert sorted(places(told)) == sorted(expected)
 
+    async def test_who_missed_nothing_is_live_though_the_world_went_on(self, service: Service, port: int) -> None:
+        await service.submit()
+        job = await service.claim()
+        async with watching(port) as stream:
+            left_off = (await stream.next()).id
+        await ended(service, who=BOB)
+        async with watching(port, who=BOB) as other, watching(port, last=left_off) as stream:
+            await other.next()
+            assert (await stream.next()).data["resumedAfter"] == left_off
+            await wait_until(lambda: service.state["hub"].waiting == 0)
+            service.state["switch"].feed.publish([tick(job, "render", 5)])
+            assert (await stream.next()).data["progress"] == 5.0
+
+    async def test_another_record_in_its_place_is_begun_anew(self, service: Service, port: int) -> None:
+        async with watching(port) as stream:
+            await stream.next()
+            await service.state["database"].write(NewEra())
+            job_id = await service.submit()
+            assert await stream.rest() == []
+        async with watching(port) as stream:
+            await stream.next()
+            await service.claim()
+            assert places(await events(stream, 1)) == [(job_id, 2)]
+
 
 @asynccontextmanager
 async def elsewhere(service: Service, folder: Path) -> AsyncGenerator[int]:
@@ -252,6 +280,17 @@ async def elsewhere(service: Service, folder: Path) -> AsyncGenerator[int]:
     record = type(here)(here._url) if hasattr(here, "_url") else None
     async with opened(settings_for(folder, sweep_seconds=600), record=record) as other, served(other) as port:
         yield port
+
+
+@dataclass(frozen=True, slots=True)
+class NewEra(Write[None]):
+    """What an import leaves behind, as far as places go."""
+
+    def touches(self) -> frozenset[str]:
+        return frozenset()
+
+    def steps(self) -> Steps[None]:
+        yield Statement("UPDATE record SET era = $1", ("0badcafe",))
 
 
 class TestWho:
@@ -354,10 +393,25 @@ class TestTicks:
             assert places([await stream.next()]) == [(first.id, 5)]
 
 
+class Echoing(Breakable):
+    """Has something said once, just when a look has ended and nobody knows it yet."""
+
+    echo: Callable[[], None] | None = None
+
+    async def read(self, question: Read[T]) -> T:
+        answer = await super().read(question)
+        if isinstance(question, LookAfter) and self.echo is not None:
+            asyncio.get_running_loop().call_soon(self.echo)
+            self.echo = None
+        return answer
+
+
 @asynccontextmanager
-async def breakable(folder: Path, **changes: Any) -> AsyncGenerator[tuple[Service, int, Breakable]]:
+async def breakable(
+    folder: Path, wrap: type[Breakable] = Breakable, **changes: Any
+) -> AsyncGenerator[tuple[Service, int, Breakable]]:
     settings = settings_for(folder, **{"sweep_seconds": 600, **changes})
-    async with opened(settings, wrap=Breakable) as service, served(service) as port:
+    async with opened(settings, wrap=wrap) as service, served(service) as port:
         yield service, port, cast("Breakable", service.state["database"])
 
 
@@ -411,6 +465,15 @@ class TestRecord:
             for listener in listeners:
                 assert places(await events(listener, 1)) == [(job_id, 1)]
             assert database.asked.count(LookAfter) == 2
+
+    async def test_what_is_said_when_a_look_has_just_ended_is_looked_for(self, tmp_path: Path) -> None:
+        async with breakable(tmp_path, wrap=Echoing) as (service, port, database), watching(port) as stream:
+            await stream.next()
+            [topic] = service.state["hub"]._owner_topics.values()  # pyright: ignore[reportPrivateUsage]
+            cast("Echoing", database).echo = topic.fill
+            job_id = await service.submit()
+            assert places(await events(stream, 1)) == [(job_id, 1)]
+            await wait_until(lambda: not topic._again)  # pyright: ignore[reportPrivateUsage]
 
     async def test_what_nobody_has_told_is_found_by_the_sweep(self, tmp_path: Path) -> None:
         async with breakable(tmp_path, sweep_seconds=0.05) as (service, port, _), watching(port) as stream:

@@ -33,7 +33,7 @@ async def test_it_is_answered_like_any_job_and_adds_to_the_generation(service: S
     answer = await post(service, made.generation_id, asked)
     body = answer.json()
     assert (answer.status_code, answer.headers["location"]) == (202, f"/api/jobs/{body['jobId']}")
-    assert set(body) == {"jobId", "generationId", "status", "streamToken", "links"}
+    assert set(body) == {"jobId", "generationId", "status", "streamToken", "estimatedCost", "links"}
     job = await service.job(body["jobId"])
     assert body["generationId"] == job["generationId"] == made.generation_id
     assert (job["kind"], job["queue"], job["status"]) == ("image-renditions", "image-renditions", "waiting")

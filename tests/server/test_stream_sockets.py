@@ -13,7 +13,7 @@ import pytest
 from snapasset.records.steps import FinishStep, StartStep
 from tests.flows.sse import Parser
 from tests.server.listener import following, listening
-from tests.server.service import ALICE, Service, opened, served, settings_for, wait_until
+from tests.server.service import ALICE, Service, opened, served, serving, settings_for, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -227,3 +227,36 @@ async def test_a_server_that_stops_ends_streams_and_connections(service: Service
         rest = await reader.read()
     assert rest.endswith(b"0\r\n\r\n")
     writer.close()
+
+
+async def test_who_comes_back_in_a_drain_is_not_kept_by_the_server_that_ends(service: Service) -> None:
+    job_id = await service.submit()
+    request = f"GET /api/jobs/{job_id}/events HTTP/1.1\r\n{HEAD}\r\n".encode()
+    async with serving(service) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        later, late = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(request)
+        async with asyncio.timeout(3):  # less than a connection is kept for
+            await reader.readuntil(b"connected")
+            server.part()
+            await service.state["drain"]()
+            assert (await reader.read()).endswith(b"0\r\n\r\n")
+            late.write(f"GET /health/live HTTP/1.1\r\n{HEAD}\r\n".encode())
+            answer = await later.read()
+            assert answer.startswith(b"HTTP/1.1 200")
+            assert b"connection: close" in answer
+        writer.close()
+        late.close()
+
+
+async def test_a_server_that_is_told_to_stop_parts_before_it_drains(service: Service) -> None:
+    parted: list[bool] = []
+    drain = service.state["drain"]
+    async with serving(service) as server:
+
+        async def draining() -> int:
+            parted.append(server.server_state.leaving)
+            return await drain()
+
+        service.state["drain"] = draining
+    assert parted == [True]

@@ -100,7 +100,7 @@ async def test_a_job_that_takes_longer_is_accepted_and_nobody_may_wait_for_ever(
         answer = await _answered(post(service, "wait=999999"))
         assert (answer.status_code, answer.json()["status"]) == (202, "waiting")
         assert "preference-applied" not in answer.headers
-        assert set(answer.json()) == {"jobId", "generationId", "status", "streamToken", "links"}
+        assert set(answer.json()) == {"jobId", "generationId", "status", "streamToken", "estimatedCost", "links"}
         assert service.state["hub"].readers == 0
 
 
