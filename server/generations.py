@@ -16,7 +16,7 @@ from server.auth import identify, identify_or_mint, identify_or_nobody
 from server.body import read_object
 from server.paging import cursor_after, page_of
 from server.submission import check_access, refuse_while_stopping, take
-from snapasset.errors import Conflict, InvalidInput, NotFound, StorageUnavailable
+from snapasset.errors import Conflict, InvalidInput, NotFound, StorageFailed, StorageUnavailable
 from snapasset.event import iso
 from snapasset.records.generations import Condemn, FindGenerations, Forget, GetGeneration
 
@@ -86,7 +86,7 @@ async def remove(request: Request[State]) -> Response:
     keys = await state["database"].write(Condemn(generation_id, identity.owner))
     try:
         await state["storage"].delete(keys)
-    except StorageUnavailable as error:
+    except (StorageUnavailable, StorageFailed) as error:
         log.warning("pictures are removed later", extra={"generationId": generation_id, "error": error.detail})
         body = json.dumps({"generationId": generation_id, "status": "removing"})
         return Response(body, HTTPStatus.ACCEPTED, _NO_STORE, _JSON)

@@ -58,13 +58,16 @@ class Attempt:
         """Read the job's data. Raises `InvalidInput` when it no longer suits its kind, `ProcessorFailed`."""
         try:
             args: Wire = self._job_type.args.model_validate_json(self.job.data)
+            job = self._priced(args)
+        except SnapAssetError:
+            raise
         except ValidationError as error:
             raise InvalidInput(f"The job's data no longer suits its kind: {error.errors()[0]['msg']}") from error
         except Exception as error:
             raise self._internal(error) from error
         doubts_allowed = 1 if self._settings.paid_doubt == "repeat" else 0
         self.context = JobContext(
-            self.job,
+            job,
             args,
             done=done,
             persist=persist,
@@ -111,10 +114,11 @@ class Attempt:
             error = OutcomeUnknown()
         log.warning("an attempt failed", extra={"jobId": self.job.id, "queue": self.job.queue, "code": error.code})
         if isinstance(error, SpendCapReached):
-            return PutOff(self.job.id, self.job.fence, wire_error(error), round(self._pause(error) * 1000))
+            delay_ms = round(self._pause(error) * 1000)
+            return PutOff(self.job.id, self.job.fence, wire_error(error), delay_ms, doubtful=doubtful)
         if isinstance(error, ProviderQuotaExceeded):
             log.error("the provider's quota is used up: the queue waits to be resumed", extra={"queue": self.job.queue})
-            return PutOff(self.job.id, self.job.fence, wire_error(error), 0, pauses=True)
+            return PutOff(self.job.id, self.job.fence, wire_error(error), 0, pauses=True, doubtful=doubtful)
         return Fail(
             self.job.id,
             self.job.fence,
@@ -123,6 +127,13 @@ class Attempt:
             delay_ms=round(self._pause(error) * 1000),
             doubtful=doubtful,
         )
+
+    def _priced(self, args: Wire) -> Job:
+        """The job with an estimate of this process's own, if whoever took it made none or took it for free."""
+        quote = self._job_type.quote
+        if quote is None or self.job.estimate:
+            return self.job
+        return self.job._replace(estimate=quote(args, *self._tools) or self.job.estimate)
 
     def _pause(self, error: SnapAssetError) -> float:
         """Seconds until the next attempt, spread, so that jobs that failed together do not come back together.

@@ -103,7 +103,7 @@ class JobContext(Generic[A]):
 
     Attributes:
         args: what was asked for, checked.
-        job: the row as it was claimed; its progress and step grow old.
+        job: the row as it was claimed, with an estimate if only its executor knows one; its progress and step grow old.
         progress: 0 to 100, never falling within a run.
         paid_calls: the paid steps that were begun and whose outcome is not known, each with the number of its calls in
             this run that were lost before: each may have been charged.
@@ -165,7 +165,9 @@ class JobContext(Generic[A]):
             return self._known(name, saved, output, span[1])
         self.check_cancelled()
         self.progress = max(self.progress, span[0])
-        started = await self._persist(StartStep(self.job.id, self.job.fence, name, paid, self.progress, self._caps))
+        job = self.job
+        change = StartStep(job.id, job.fence, name, paid, self.progress, self._caps, job.estimate)
+        started = await self._persist(change)
         if started is None:
             self.lost = True
             raise JobLost

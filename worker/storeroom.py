@@ -12,7 +12,7 @@ import re
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from snapasset.errors import StorageQuotaExceeded, StorageUnavailable
+from snapasset.errors import StorageFailed, StorageQuotaExceeded, StorageUnavailable
 from snapasset.records.generations import Forget
 from snapasset.records.retention import (
     CondemnLost,
@@ -212,6 +212,12 @@ class Storeroom:
 
     async def remove_files(self, keys: Collection[str]) -> Removed:
         """Remove stored files. One that cannot be removed keeps none of the others; a storage that is away raises."""
+        try:
+            return await self._remove(keys)
+        except StorageFailed as error:  # over its quota, it may be closed to removals as well
+            raise StorageUnavailable(error.detail) from error
+
+    async def _remove(self, keys: Collection[str]) -> Removed:
         with suppress(StorageUnavailable):
             return Removed(await self._storage.delete(keys), frozenset())
         gone: set[str] = set()

@@ -44,7 +44,7 @@ class Reader:
         """End the stream in good order; its client comes back if there is more to come."""
         if not self.done:
             self.lost()
-            self.wire.end(self.topic.hub.settings.stream_frozen_seconds)
+            self.wire.end()
 
     def abort(self) -> None:
         """Cut the connection: it takes nothing any more."""

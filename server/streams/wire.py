@@ -49,8 +49,8 @@ class Wire(Protocol):
         """Return when it is full no more, or nobody is there. It need not be given a limit: see above."""
         ...
 
-    def end(self, patience: float) -> None:
-        """End the answer in good order, for who takes the rest of it; `patience` is of no account."""
+    def end(self) -> None:
+        """End the answer in good order, for who takes the rest of it."""
         ...
 
     def abort(self) -> None:
@@ -99,8 +99,7 @@ class TransportWire:
     async def drained(self) -> None:
         await self._protocol.flow.drain()
 
-    def end(self, patience: float) -> None:
-        del patience
+    def end(self) -> None:
         protocol, cycle = self._protocol, self._cycle
         protocol.listener = None
         cycle.response_complete = True
@@ -166,8 +165,7 @@ class SendWire:
             self._room.clear()
             await self._room.wait()
 
-    def end(self, patience: float) -> None:
-        del patience
+    def end(self) -> None:
         self._ended = True
         self._news.set()
 

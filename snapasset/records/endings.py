@@ -87,13 +87,7 @@ class Fail(Write[Job | None]):
         job = first_job(rows)
         if job is None:
             return None
-        if self.doubtful:
-            job = yield from doubt(job)
-        yield Statement(
-            "UPDATE job_steps SET state = 'failed', error = $3, finished_at = now_ms() "
-            "WHERE job_id = $1 AND run = $2 AND state = 'started'",
-            (job.id, job.run, error),
-        )
+        job = yield from _leave_steps(job, error, doubtful=self.doubtful)
         yield from tell_failure(job, self.error)
         return job
 
@@ -102,7 +96,8 @@ class Fail(Write[Job | None]):
 class PutOff(Write[Job | None]):
     """Let a held job wait for `delay_ms` because of what is nobody's fault; its attempt is not counted, and `error` is told.
 
-    With `pauses` its whole queue waits until somebody resumes it. As cancelled if that was asked for meanwhile. None when the job is no longer this executor's.
+    With `pauses` its whole queue waits until somebody resumes it. As cancelled if that was asked for meanwhile. `doubtful`
+    as for `Fail`. None when the job is no longer this executor's.
     """
 
     job_id: str
@@ -110,27 +105,41 @@ class PutOff(Write[Job | None]):
     error: Mapping[str, Any]
     delay_ms: int
     pauses: bool = False
+    doubtful: bool = False
 
     def touches(self) -> frozenset[str]:
         return frozenset((self.job_id,))
 
     def steps(self) -> Steps[Job | None]:
+        error = json.dumps(self.error)
         rows = yield Statement(
             "UPDATE jobs SET status = CASE WHEN cancel_requested = 1 THEN 'cancelled' ELSE 'delayed' END, "
             "due_at = CASE WHEN cancel_requested = 0 THEN now_ms() + $4 END, "
             "finished_at = CASE WHEN cancel_requested = 1 THEN now_ms() END, "
             "attempt = attempt - 1, error = $3, fence = fence + 1, seq = seq + 1, worker_id = NULL, updated_at = now_ms() "
             f"WHERE id = $1 AND fence = $2 AND status = 'active' RETURNING {COLUMNS}",
-            (self.job_id, self.fence, json.dumps(self.error), self.delay_ms),
+            (self.job_id, self.fence, error, self.delay_ms),
             Together.ROWS,
         )
         job = first_job(rows)
         if job is not None:
-            job = yield from doubt(job)
+            job = yield from _leave_steps(job, error, doubtful=self.doubtful)
             yield from tell_failure(job, self.error)
             if self.pauses:
                 yield from PauseQueue(job.queue, self.error["code"]).steps()
         return job
+
+
+def _leave_steps(job: Job, error: str, *, doubtful: bool) -> Steps[Job]:
+    """What was under way when the attempt failed by `error`, a JSON text, has failed too, or is in doubt if it was paid."""
+    if doubtful:
+        job = yield from doubt(job)
+    yield Statement(
+        "UPDATE job_steps SET state = 'failed', error = $3, finished_at = now_ms() "
+        "WHERE job_id = $1 AND run = $2 AND state = 'started'",
+        (job.id, job.run, error),
+    )
+    return job
 
 
 def tell_failure(job: Job, error: Mapping[str, Any]) -> Steps[None]:

@@ -50,9 +50,7 @@ def keep_to_caps_now(job: Job, caps: Caps) -> Steps[None]:
 
 def promised_to(owner: str) -> Steps[int]:
     """What counts against an owner's limit of today: what was spent, is in doubt, or is promised to jobs."""
-    mine, whom = whose("owner", owner, ())
-    ((spent,),) = yield Statement(f"{_SPENT} {mine}", whom)
-    ((promised,),) = yield Statement(f"{_TO_BE_PAID} {mine}", whom)
+    spent, promised = yield from _taken(owner, _TO_BE_PAID)
     return spent + promised
 
 
@@ -61,15 +59,19 @@ def lock_spending() -> Steps[None]:
     yield Statement("SELECT singleton FROM record WHERE singleton = $1 FOR UPDATE", (1,), Together.ALONE)
 
 
+def _taken(owner: str | None, expected: str, *params: str) -> Steps[tuple[int, int]]:
+    """What was spent and what is `expected` to be, in one statement: what is paid meanwhile counts in one of the two."""
+    mine, values = whose("owner", owner, params)
+    ((spent, promised),) = yield Statement(f"SELECT ({_SPENT} {mine}), ({expected} {mine})", values)
+    return spent, promised
+
+
 def _keep(owner: str, caps: Caps, estimate: int, expected: str, *params: str) -> Steps[None]:
     yield from lock_spending()
     for cap, one, told in ((caps.owner, owner, "Your budget"), (caps.everybody, None, "The budget of this service")):
         if cap is None:
             continue
-        mine, whom = whose("owner", one, ())
-        ((spent,),) = yield Statement(f"{_SPENT} {mine}", whom)
-        mine, whom = whose("owner", one, params)
-        ((promised,),) = yield Statement(f"{expected} {mine}", whom)
+        spent, promised = yield from _taken(one, expected, *params)
         if spent + promised + estimate > cap or spent >= cap:
             ((now,),) = yield Statement("SELECT now_ms()")
             tomorrow = (now // DAY_MS + 1) * DAY_MS

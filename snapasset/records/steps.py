@@ -36,6 +36,7 @@ class StepState(StrEnum):
 class StartedStep(NamedTuple):
     """What starting a step answers: whether cancelling was asked for, and how often a paid call's outcome was lost.
 
+    When cancelling was asked for, the step is not started: nothing is to be sent, so nothing can be in doubt.
     `output` is set when there is nothing left to do: an executor that had lost the job saved the step meanwhile.
     """
 
@@ -48,7 +49,8 @@ class StartedStep(NamedTuple):
 class StartStep(Write[StartedStep | None]):
     """Write down that a step begins, before anything is done or paid for. None: the job is someone else's now.
 
-    One that is paid for keeps to `caps`, else `SpendCapReached`.
+    One that is paid for keeps to `caps`, else `SpendCapReached`. `quote`: what its executor expects it to cost, which
+    stands in for the job's estimate where whoever took the job knew none or took it for free.
     """
 
     job_id: str
@@ -57,6 +59,7 @@ class StartStep(Write[StartedStep | None]):
     paid: bool
     progress: float
     caps: Caps | None = None
+    quote: int | None = None
 
     def touches(self) -> frozenset[str]:
         return frozenset((self.job_id,))
@@ -65,6 +68,12 @@ class StartStep(Write[StartedStep | None]):
         job = yield from _move(self.job_id, self.fence, self.step, self.progress)
         if job is None:
             return None
+        if job.cancel_requested:
+            yield tell(job, UPDATE)
+            return StartedStep(cancel_requested=True, doubts=0)
+        if self.paid and self.quote and not job.estimate:
+            yield Statement("UPDATE jobs SET estimate = $2 WHERE id = $1", (job.id, self.quote))
+            job = job._replace(estimate=self.quote)
         if self.paid and self.caps is not None:
             yield from keep_to_caps_now(job, self.caps)
         rows = yield Statement(
@@ -81,9 +90,9 @@ class StartStep(Write[StartedStep | None]):
                 (self.job_id, job.run, self.step),
             )
             yield tell(job, UPDATE, {"state": StepState.DONE}, ready={"output": output})
-            return StartedStep(bool(job.cancel_requested), 0, output)
+            return StartedStep(cancel_requested=False, doubts=0, output=output)
         yield tell(job, UPDATE, {"state": StepState.STARTED})
-        return StartedStep(bool(job.cancel_requested), rows[0][0])
+        return StartedStep(cancel_requested=False, doubts=rows[0][0])
 
 
 @dataclass(frozen=True, slots=True)

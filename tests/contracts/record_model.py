@@ -99,8 +99,11 @@ class Model:
         job.beat += 1
         job.progress = max(job.progress, progress)
 
-    def start_step(self, job: ModelJob, name: str, paid: bool, progress: float) -> ModelStep:
+    def start_step(self, job: ModelJob, name: str, paid: bool, progress: float) -> ModelStep | None:
         self._move(job, name, progress)
+        if job.cancelling:
+            job.tell("update")
+            return None
         step = job.steps.setdefault((job.run, name), ModelStep(paid))
         if step.state == "done":
             job.tell("update", ("done", step.output))
@@ -144,21 +147,24 @@ class Model:
         job.error, job.fence = error["code"], job.fence + 1
         if job.status == "delayed":
             job.due_at = self.now + delay
-        if doubtful:
-            job.doubt_paid_calls()
-        for step in job.under_way():
-            step.state = "failed"
+        self._leave_steps(job, doubtful=doubtful)
         self._tell_failure(job, error)
         return job
 
-    def put_off(self, job: ModelJob, error: dict[str, Any], delay: int) -> ModelJob:
+    def put_off(self, job: ModelJob, error: dict[str, Any], delay: int, *, doubtful: bool) -> ModelJob:
         job.leave("cancelled" if job.cancelling else "delayed")
         job.error, job.fence, job.attempt = error["code"], job.fence + 1, job.attempt - 1
         if job.status == "delayed":
             job.due_at = self.now + delay
-        job.doubt_paid_calls()
+        self._leave_steps(job, doubtful=doubtful)
         self._tell_failure(job, error)
         return job
+
+    def _leave_steps(self, job: ModelJob, *, doubtful: bool) -> None:
+        if doubtful:
+            job.doubt_paid_calls()
+        for step in job.under_way():
+            step.state = "failed"
 
     def end_cancelled(self, job: ModelJob) -> ModelJob | None:
         if not job.cancelling:

@@ -10,13 +10,13 @@ import pytest
 from snapasset.database import Both
 from snapasset.records.claims import GiveBack
 from snapasset.records.costs import Charge, SaveCharge, cost_json
-from snapasset.records.endings import Cancel, Complete, EndCancelled, Fail
+from snapasset.records.endings import Cancel, Complete, EndCancelled, Fail, PutOff
 from snapasset.records.retention import RemoveJobs
 from snapasset.records.revival import Retry
-from snapasset.records.steps import FinishStep, SavePaidStep, StartStep
+from snapasset.records.steps import FinishStep, SavePaidStep, StartedStep, StartStep
 from snapasset.records.upkeep import HeldJobs, Reap
 from tests.contracts.record_backends import Look
-from tests.contracts.record_jobs import FAULT, OWNER, a_job, claimed, held, last_told, stored, told
+from tests.contracts.record_jobs import FAULT, OWNER, a_job, claimed, held, last_told, steps_of, stored, told
 
 if TYPE_CHECKING:
     from snapasset.database import Database, Write
@@ -115,12 +115,14 @@ def ending(how: str, job: Job) -> Write[Any]:
             return Fail(job.id, job.fence, FAULT, retryable=False, delay_ms=0, doubtful=True)
         case "cancelled":
             return EndCancelled(job.id, job.fence)
+        case "put off":
+            return PutOff(job.id, job.fence, FAULT, 0, doubtful=True)
         case _:
             return Complete(job.id, job.fence, "{}", doubtful=True)
 
 
 class TestDoubt:
-    @pytest.mark.parametrize("how", ["reaped", "given back", "failed", "cancelled", "completed"])
+    @pytest.mark.parametrize("how", ["reaped", "given back", "failed", "cancelled", "put off", "completed"])
     async def test_a_call_that_nobody_knows_of_is_written_down_as_that(self, database: Database, how: str) -> None:
         job = await held(database, estimate=7)
         await start(database, job)
@@ -150,6 +152,26 @@ class TestDoubt:
         await start(database, job)
         await database.write(Fail(job.id, job.fence, FAULT, retryable=True, delay_ms=0))
         assert await rows(database) == []
+
+    @pytest.mark.parametrize("pauses", [False, True])
+    async def test_nor_did_one_that_is_put_off(self, database: Database, pauses: bool) -> None:
+        job = await held(database)
+        await start(database, job)
+        await database.write(PutOff(job.id, job.fence, FAULT, 0, pauses=pauses))
+        [step] = await steps_of(database, job.id)
+        assert (step.state, step.doubts) == ("failed", 0)
+        assert (await rows(database), await cost(database, job)) == ([], None)
+
+    async def test_a_step_that_was_to_be_cancelled_first_is_not_begun_and_not_in_doubt(
+        self, database: Database
+    ) -> None:
+        job = await held(database)
+        await database.write(Cancel(job.id, OWNER))
+        begun = await database.write(StartStep(job.id, job.fence, STEP, paid=True, progress=10.0))
+        assert begun == StartedStep(cancel_requested=True, doubts=0)
+        assert await database.write(EndCancelled(job.id, job.fence)) is not None
+        assert (await steps_of(database, job.id), await rows(database)) == ([], [])
+        assert await cost(database, job) is None
 
 
 class TestLate:

@@ -207,8 +207,11 @@ class RecordMachine(CallerRules, ScheduleRules, QueueRules):
             assert answer is None
             return
         expected = self.model.start_step(job, step, PAID[step], progress)
+        if expected is None:
+            assert answer == StartedStep(cancel_requested=True, doubts=0)
+            return
         doubts, output = (0, expected.output) if expected.state == "done" else (expected.doubts, None)
-        assert answer == StartedStep(job.cancelling, doubts, output)
+        assert answer == StartedStep(cancel_requested=False, doubts=doubts, output=output)
         grip.started.add(step)
 
     def finish_step(self, grip: Grip, job: ModelJob | None, step: str, output: str, progress: float) -> None:
@@ -253,8 +256,8 @@ class RecordMachine(CallerRules, ScheduleRules, QueueRules):
             failed = job and self.model.fail(job, FAULT, retryable=retryable, delay=delay, doubtful=doubtful)
             self.ended(failed, Fail(grip.job_id, grip.fence, FAULT, retryable, delay, doubtful))
         elif what == "put off":
-            waiting = job and self.model.put_off(job, FAULT, delay)
-            self.ended(waiting, PutOff(grip.job_id, grip.fence, FAULT, delay))
+            waiting = job and self.model.put_off(job, FAULT, delay, doubtful=doubtful)
+            self.ended(waiting, PutOff(grip.job_id, grip.fence, FAULT, delay, doubtful=doubtful))
         elif what == "cancelled":
             self.ended(job and self.model.end_cancelled(job), EndCancelled(grip.job_id, grip.fence))
         elif what == "give back":

@@ -181,6 +181,26 @@ class TestCalling:
         await database.write(costly(None, caps=None))
         assert not await start(database, await claimed(database))
 
+    @pytest.mark.parametrize("estimate", [None, 0])
+    async def test_what_its_executor_expects_counts_where_nobody_else_expected_anything(
+        self, database: Database, estimate: int | None
+    ) -> None:
+        for _ in range(3):
+            await database.write(costly(estimate, caps=None))
+        jobs = [await claimed(database) for _ in range(3)]
+        starts = [StartStep(job.id, job.fence, STEP, paid=True, progress=1.0, caps=CAPS, quote=50) for job in jobs]
+        for change in starts[:2]:
+            assert await database.write(change) is not None
+        await refused(database, starts[2])
+        assert [(await stored(database, job.id)).estimate for job in jobs] == [50, 50, estimate]
+
+    async def test_what_was_expected_first_stays_and_what_is_free_has_no_price(self, database: Database) -> None:
+        for estimate, paid in ((40, True), (0, False)):
+            await database.write(costly(estimate, caps=None))
+            job = await claimed(database)
+            await database.write(StartStep(job.id, job.fence, STEP, paid, 1.0, CAPS, quote=50))
+            assert (await stored(database, job.id)).estimate == estimate
+
     async def test_two_processes_do_not_both_take_what_is_left(self, database: Database, record: Record) -> None:
         databases = [database, await record.open()]
         jobs: list[Job] = []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from snapasset.errors import StorageUnavailable
+from snapasset.errors import StorageFailed, StorageQuotaExceeded, StorageUnavailable
 from snapasset.job import new_id
 from snapasset.records.jobs import GetJob
 from snapasset.storage.local import LocalStorage
@@ -270,13 +270,14 @@ async def test_a_job_whose_pictures_are_gone_cannot_be_tried_again(service: Serv
 
 
 class Stuck(LocalStorage):
-    """A storage that removes nothing while it is `stuck`."""
+    """A storage that removes nothing while it is `stuck`, and says `why`."""
 
     stuck = True
+    why: type[Exception] = StorageUnavailable
 
     async def delete(self, keys: Collection[str]) -> frozenset[str]:
         if self.stuck:
-            raise StorageUnavailable
+            raise self.why
         return await super().delete(keys)
 
 
@@ -306,3 +307,18 @@ async def test_while_the_storage_is_away_nobody_sees_it_and_the_files_go_later(t
         assert await _stored(service) == [other.files["open-graph"].key]
         await _gone(service, made.generation_id, file_ids, urls)
         assert (await _remove(service, made.generation_id)).status_code == 404
+
+
+@pytest.mark.parametrize("why", [StorageQuotaExceeded, StorageFailed])
+async def test_a_storage_too_full_to_remove_anything_is_as_good_as_away(tmp_path: Path, why: type[Exception]) -> None:
+    storage = Stuck(tmp_path / "files")
+    storage.why = why
+    async with opened(settings_for(tmp_path), storage=storage) as service:
+        made = await service.make("master")
+        assert (await _remove(service, made.generation_id)).status_code == 202
+        removals = Removals(Storeroom(service.state["database"], storage))
+        with pytest.raises(StorageUnavailable):
+            await removals.tick()
+        storage.stuck = False
+        await removals.tick()
+        assert await _stored(service) == []

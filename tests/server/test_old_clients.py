@@ -116,7 +116,7 @@ async def test_it_is_full_before_anything_has_been_sent() -> None:
     sending.may.set()
     await drained
     assert not wire.full
-    wire.end(1)
+    wire.end()
     await carrying
     assert sending.bodies == [data * written, b""]
     assert (wire.closing, sending.lost_told) == (True, 1)
@@ -140,7 +140,7 @@ async def test_elsewhere_it_gives_up_when_nothing_is_taken(ended: bool) -> None:
     wire = SendWire(patience=0.02)
     wire.write(chunk(b"abc\n"))
     if ended:
-        wire.end(1)
+        wire.end()
     async with asyncio.timeout(5):
         await wire.carry(sending, sending.receive, sending.send)
     assert (wire.closing, sending.lost_told, sending.bodies) == (True, 1, [])

@@ -36,7 +36,9 @@ def test_an_operation_keeps_to_the_document(operation: str, known: Known) -> Non
         asked.append(case)
         answer = case.call_and_validate(base_url=known.address, headers=ALICE)
         if 200 <= answer.status_code < 300 and {} not in case.operation.definition.raw["security"]:
-            assert case.call(base_url=known.address).status_code in (401, 404), "whoever brings no identity finds it too"
+            assert case.call(base_url=known.address).status_code in (401, 404), (
+                "whoever brings no identity finds it too"
+            )
 
     build_operation_test(
         config=API.config,

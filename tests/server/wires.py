@@ -39,8 +39,7 @@ class HandWire:
             self._room.clear()
             await self._room.wait()
 
-    def end(self, patience: float) -> None:
-        del patience
+    def end(self) -> None:
         self.ended = True
 
     def abort(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,6 +57,17 @@ async def test_who_meets_the_limit_waits_for_the_next_day_and_then_goes_on(tmp_p
         last = await e.final(job)
         assert (last["status"], last["attempt"]) == (Status.COMPLETED, 1)
     assert till.bills == 2
+
+
+async def test_what_was_taken_for_free_is_priced_by_who_pays(tmp_path: Path) -> None:
+    def quote(_: Nothing) -> int:
+        return 600_000
+
+    async with engine(tmp_path, replace(kind(Till().run), quote=quote), spend_cap_usd=1.0) as e:
+        job = await e.put()
+        await e.upkeep()
+        assert (await e.final(job))["status"] == Status.COMPLETED
+        assert (await e.job(job)).estimate == 600_000
 
 
 async def test_what_is_free_goes_on(tmp_path: Path) -> None:

@@ -121,15 +121,21 @@ async def test_what_asking_again_cannot_mend_ends_the_job(tmp_path: Path, failur
 
 @pytest.mark.parametrize("failure", [refuses(429, "insufficient_quota"), refuses(400, "billing_hard_limit_reached")])
 async def test_a_quota_that_is_used_up_pauses_the_queue_and_loses_no_job(tmp_path: Path, failure: Behaviour):
-    async with shop(tmp_path, failure) as (e, d):
+    async with shop(tmp_path, failure, failure, failure) as (e, d):
         job = await e.submit(KIND, JOB)
         told = await e.event(job, type=ERROR)
         assert (told["code"], told["attempt"], told["retryable"]) == ("provider_quota_exceeded", 0, False)
+        for times in (2, 3):
+            await e.upkeep()
+            await e.client.resume(IMAGE.queue)
+            await e.upkeep()
+            row = await e.job_where(job, lambda row: len(d.fake.requests) == times and row.status != Status.ACTIVE)  # noqa: B023
+            assert (row.status, row.cost, (await e.steps(job))["generate"].doubts) == (Status.DELAYED, None, 0)
         another = await e.submit(KIND, JOB)
         await e.upkeep()
         assert (await e.job(job)).status == (await e.job(another)).status == Status.WAITING
         room = (await e.record.read(QueueRooms()))[IMAGE.queue]
-        assert (room.paused, room.reason, len(d.fake.requests)) == (True, "provider_quota_exceeded", 1)
+        assert (room.paused, room.reason, len(d.fake.requests)) == (True, "provider_quota_exceeded", 3)
         await e.client.resume(IMAGE.queue)
         await e.upkeep()
         for one in (job, another):

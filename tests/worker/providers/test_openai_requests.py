@@ -205,6 +205,12 @@ async def test_what_it_made_of_the_words_is_told():
         assert (await d.make()).understood == "A lighthouse, at dusk."
 
 
+async def test_words_that_no_encoder_takes_do_not_lose_the_picture():
+    said = says(answer({**picture(), "revised_prompt": "A lighthouse \ud83c at dusk."}))
+    async with desk(FakeOpenAI(said, strict=False), openai_backend="compatible") as d:
+        assert (await d.make()).understood == "A lighthouse ? at dusk."
+
+
 @pytest.mark.parametrize("key", ["sk-ключ", "sk a", "sk\x00a", "sk\na"])
 async def test_a_key_that_cannot_be_one_is_refused_and_not_told(key: str):
     async with FakeOpenAI() as fake, PixelPool(1) as pool:

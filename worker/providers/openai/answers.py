@@ -86,7 +86,7 @@ def _answer(whole: Mapping[str, Any], picture: Mapping[str, Any], request_id: li
         request_id=request_id[0] if request_id else None,
         usage=_mapping(whole.get("usage")),
         quality=plain(whole.get("quality")),
-        understood=" ".join(words.split())[:_LONGEST_WORDS] if words else None,
+        understood=_encodable(" ".join(words.split())[:_LONGEST_WORDS]) if words else None,
     )
 
 
@@ -97,3 +97,8 @@ def _mapping(value: object) -> Mapping[str, Any]:
 def _text(fields: Mapping[str, Any], name: str) -> str | None:
     value = fields.get(name)
     return value if isinstance(value, str) and value else None
+
+
+def _encodable(words: str) -> str:
+    """The words without halves of surrogate pairs: no encoder takes those, and the picture is paid for."""
+    return words.encode(errors="replace").decode()
