@@ -26,9 +26,9 @@ def wait_until(look: Callable[[], T | None], what: str) -> T:
     return answer
 
 
-async def awaited(look: Callable[[], Awaitable[T | None]], what: str) -> T:
+async def awaited(look: Callable[[], Awaitable[T | None]], what: str, patience: float = PATIENCE) -> T:
     """The first true answer of `look`, for coroutines."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + patience
     while not (answer := await look()):
         assert time.monotonic() < until, f"it did not happen in time: {what}"
         await asyncio.sleep(_PAUSE)
