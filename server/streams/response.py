@@ -107,6 +107,7 @@ class Stream(EventSourceResponse):
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         wire = offered(scope)
         if wire.closing:  # it left while the record was asked; nobody would tell us again
+            wire.end()
             return None
         pause = retry(hub.settings.stream_retry_ms)
         if hub.closed:  # since it was asked, while an earlier answer was on its way: nobody would end this one

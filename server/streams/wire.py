@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.types import Receive, Scope, Send
-    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
     from server.protocol import GuardedProtocol
 
@@ -85,7 +84,7 @@ class TransportWire:
 
     def __init__(self, protocol: GuardedProtocol) -> None:
         self._protocol = protocol
-        self._cycle = cast("RequestResponseCycle", protocol.answering)  # None once it is lost; then it is `closing`
+        self._cycle = protocol.answering  # None once it is lost; then it is `closing`
         self.write = protocol.transport.write
 
     @property
@@ -102,6 +101,8 @@ class TransportWire:
     def end(self) -> None:
         protocol, cycle = self._protocol, self._cycle
         protocol.listener = None
+        if cycle is None:
+            return
         cycle.response_complete = True
         if self.closing:
             return
@@ -116,11 +117,14 @@ class TransportWire:
 
     async def carry(self, reader: Listener, receive: Receive, send: Send) -> None:
         del receive, send
-        if self._cycle.response_complete:  # the stream has ended already, and it may be another request's turn
+        cycle = self._cycle
+        if (
+            cycle is None or cycle.response_complete
+        ):  # the stream has ended already, and it may be another request's turn
             return
         self._protocol.listener = reader
-        self._cycle.disconnected = True
-        cast("Any", self._cycle).scope = None  # ten thousand requests that have been read need not be kept
+        cycle.disconnected = True
+        cast("Any", cycle).scope = None  # ten thousand requests that have been read need not be kept
 
 
 class SendWire:

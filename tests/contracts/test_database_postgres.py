@@ -323,7 +323,11 @@ class TestTogether:
         assert answers[:4] == [False, False, False, None]
         rows = await database.read(Look("SELECT job_id, step, state, output FROM job_steps ORDER BY step"))
         assert rows[:2] == [(a.id, "s0", "done", '"a"'), (b.id, "s1", "done", '"b"')]
-        assert [state for _, _, state, _ in rows[2:]] == ["started", "started", "doubtful", "failed"]
+        assert [state for _, _, state, _ in rows[2:]] == [
+            "started",
+            "started",
+            "doubtful",
+        ]  # none was begun by who was to stop
         now = [await stored(database, job.id) for job in jobs]
         assert [job.progress for job in now] == [50, 60, 70, 3, 4, 5]
         assert [job.status for job in now] == ["active"] * 4 + ["waiting", "cancelled"]

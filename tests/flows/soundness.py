@@ -72,7 +72,7 @@ def _life(events: list[dict[str, Any]]) -> Iterator[str]:
     """One final a run, nothing after it but a new run; an attempt begins only where none is under way."""
     run, status = 1, "new"
     for event in events:
-        began = event["status"] == "active" and "state" not in event and "cancelRequested" not in event
+        began = event["status"] == "active" and not {"state", "preview", "cancelRequested"} & event.keys()
         if status in _ENDED and (event["run"], event["status"]) != (run + 1, "waiting"):
             yield f"event {event['seq']} came after the final"
         elif status not in _ENDED and event["run"] != run:

@@ -288,4 +288,4 @@ async def test_who_leaves_while_the_record_is_asked_is_forgotten(
         async with following(port, job_id) as next_one:
             assert await next_one.frame() is not None
             assert service.state["hub"].readers == 1
-        assert "a request failed" not in caplog.text
+        assert not caplog.records
