@@ -4,6 +4,19 @@
 # not on this very release: newer patches are welcome (`--build-arg PYTHON_IMAGE=…`). It is not pinned by a digest: add the one
 # that your registry shows (`python:…@sha256:…`) where builds must be the same for ever.
 ARG PYTHON_IMAGE=python:3.11.16-slim-trixie
+# The Node that the studio is built by is the one that the tools for the tests bring, so it is tried too; nothing of it is in the image.
+ARG NODE_IMAGE=node:24.19.0-trixie-slim
+
+FROM ${NODE_IMAGE} AS studio
+# Packages by the hashes of the lock file; none of them runs a script of its own.
+WORKDIR /studio
+COPY web/package.json web/package-lock.json web/.npmrc /studio/
+RUN npm ci --include=dev --ignore-scripts --no-audit --no-fund --no-progress --loglevel=error
+COPY web/index.html web/tsconfig.json web/vite.config.ts /studio/
+COPY web/scripts /studio/scripts
+COPY web/icons /studio/icons
+COPY web/src /studio/src
+RUN npm run build
 
 FROM ${PYTHON_IMAGE} AS build
 # What is installed is what was tried: each file by its hash, none built from source, so no compiler either.
@@ -23,6 +36,7 @@ RUN groupadd --gid 10001 snapasset \
     && install --directory --mode=0700 --owner=10001 --group=10001 /data
 COPY --from=build /opt/snapasset /opt/snapasset
 COPY --from=build /app /app
+COPY --from=studio /studio/dist /app/web/dist
 WORKDIR /app
 USER 10001:10001
 

@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent
 LOWEST, ALONE = (3, 11), {"bench": ["--no-deps"], "servers": ["--no-deps"]}
 USAGE = """usage: python3 dev.py COMMAND [...]
-  run [...]      start SnapAsset here; what follows goes to `python -m server`
-  test [...]     run the tests, --faults: all of them; what follows goes to pytest: dev.py test -k stream
+  run [...]      build the studio if there is a Node, and start SnapAsset; what follows goes to `python -m server`
+  test [...]     run the tests, with --faults or --browser all of those; what follows goes to pytest: dev.py test -k stream
   check [--fix]  format, lint, types, imports, requirements, dead code, house rules; --fix mends what a tool can mend
   bench [name]   measure; what follows goes to `python -m bench`
   pictures       make the pictures of the README anew
+  types          make web/src/sdk/schema.ts anew, the types of what the API tells of at /openapi.json
   lock [...]     make requirements/*.txt anew from *.in; --upgrade takes newer versions
 The first call makes .venv and installs into it what the command needs; later calls start at once."""
 LACKING = """this Python has no {}. Install it and call again:
@@ -237,25 +238,6 @@ def become(command: list[str]) -> int:
                 return child.wait()
 
 
-def check(venv: Venv, arguments: list[str]) -> int:
-    """Run every check, also after one has failed, and name those that did."""
-    if arguments not in ([], ["--fix"]):
-        say("check takes nothing but --fix.")
-        return 2
-    checks = {
-        "lint": [venv.bin / "ruff", "check", "--quiet", *arguments, "."],
-        "format": [venv.bin / "ruff", "format", *([] if arguments else ["--check"]), "."],
-        "types": [venv.bin / "basedpyright", f"--pythonpath={venv.python}"],
-        "imports": [venv.bin / "lint-imports", "--no-logo"],
-        "requirements": [venv.bin / "deptry", "."],
-        "dead code": [venv.bin / "vulture"],
-        "house rules": [venv.bin / "pytest", "--quiet", "-p", "no:cacheprovider", "tests/architecture"],
-    }
-    failed = [name for name, words in checks.items() if subprocess.call(words, env=tool_environment(dict(os.environ)))]
-    say(f"failed: {', '.join(failed)}." if failed else "all checks passed.")
-    return 1 if failed else 0
-
-
 def lock(venv: Venv, arguments: list[str]) -> int:
     """Resolve requirements/*.in into *.txt, for every platform, with hashes and without the name of any index."""
     words = ["--universal", "--generate-hashes", "--no-header", "--quiet", f"--python-version={LOWEST[0]}.{LOWEST[1]}"]
@@ -278,15 +260,18 @@ def main(arguments: list[str]) -> int:
         return 0
     tests = ["pytest", "-n", "auto", "--maxprocesses", "8", "--dist", "loadfile"]  # tests of one file share servers
     tools = {"run": ["server"], "test": tests, "bench": ["bench"], "pictures": ["docs.make_pictures"]}
-    if command not in (*tools, "check", "lock"):
+    tools.update(types=["web.schema"], check=["tests.architecture.check"])
+    if command not in (*tools, "lock"):
         say(f"there is no command {command!r}.\n{USAGE}" if command else f"a command is missing.\n{USAGE}")
         return 2
     venv = Venv(ROOT)
     try:
-        venv.prepare(dev=command in ("test", "check", "bench"))
+        venv.prepare(dev=command in ("test", "check", "bench", "types"))
         os.chdir(ROOT)
-        if command in ("check", "lock"):
-            return (check if command == "check" else lock)(venv, rest)
+        if command == "lock":
+            return lock(venv, rest)
+        if command == "run":  # without a studio it goes on too, and has said why
+            subprocess.call([str(venv.python), "-m", "web.build"], env=tool_environment(dict(os.environ)))
         return become([str(venv.python), "-m", *tools[command], *rest])
     except (SetupFailed, OSError) as failure:
         say(str(failure))

@@ -40,7 +40,11 @@ class Deliveries(NamedTuple):
 
 
 class Steady(NamedTuple):
-    """Seconds from telling the publisher to the arrival; readers with other events than they should have; growth (MB)."""
+    """Seconds until an event is there; readers with other events than they should have; growth (MB).
+
+    They count from the moment before the publisher is told, by a socket, to the moment after the reader's bytes are taken
+    in, whichever system it is. So ours has its commit in it, and where it uses Redis the way through it as well.
+    """
 
     p50: float
     p99: float

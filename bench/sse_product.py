@@ -1,4 +1,4 @@
-"""Ours as it is measured: `python -m server` with its defaults and, where Redis is given, a worker beside it."""
+"""Ours as it is measured: `python -m server` with its defaults and, where Redis is given, another process that publishes."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ class Product(Served):
         super().__init__(int(environment["PORT"]), process.pid, [])
         self.process = process
         self.baton: Baton | None = None
+        self.by_source = False
+        """Whether one process publishes for all jobs, none of which runs, instead of each for itself."""
         self._environment = environment
         self._cores = cores
         self._owners: dict[str, str] = {}
@@ -53,7 +55,10 @@ class Product(Served):
 
     def publish(self, topic: str) -> None:
         assert self.baton is not None
-        self.baton.tell(self._numbers[topic])
+        if self.by_source:
+            self.baton.tell(0, f"{topic}\n".encode())
+        else:
+            self.baton.tell(self._numbers[topic])
 
     def submit(self, publishing: Publishing) -> None:
         """Have the jobs made, in the manner of any client. Raises `NotHere`."""
@@ -93,18 +98,22 @@ class Product(Served):
         self.topics = made
 
     def _wanted(self, number: int, publishing: Publishing) -> dict[str, Any]:
-        if self.baton is None:
+        if self.baton is None or self.by_source:
             return {"kind": "noop", "data": {}, "options": {"delay": _FAR}}
         data = {"number": number, "baton": self.baton.path, "lanes": publishing.lanes, "pad": publishing.pad}
         return {"kind": KINDS[number % len(KINDS)], "data": data}
 
 
 class Ours(System):
-    """SQLite, `FULL`, as it comes; with Redis, the jobs run in a worker process of their own."""
+    """SQLite, `FULL`, as it comes; with Redis, the jobs run in a worker process of their own.
 
-    def __init__(self, redis: RedisServer | None = None) -> None:
+    `by_source`: none of them runs, and what a worker would publish comes from a process that does nothing else.
+    """
+
+    def __init__(self, redis: RedisServer | None = None, *, by_source: bool = False) -> None:
         self.name = "ours" if redis is None else "ours with Redis"
         self._redis = redis
+        self._by_source = by_source
 
     @contextmanager
     def serve(self, publishing: Publishing, cores: Cores) -> Generator[Product]:
@@ -123,14 +132,18 @@ class Ours(System):
             wait_for(served.process, served.port)
             if publishing.lanes:
                 served.baton = Baton(folder)
+                served.by_source = self._by_source
                 stack.callback(served.baton.close)
                 if self._redis is not None:
                     stack.callback(self._redis.command, "FLUSHALL", "SYNC")
-                    stack.enter_context(program([*_COMMAND[:-1], "worker"], cores.others, environment))
+                    command = [*_SOURCE, served.baton.path] if self._by_source else [*_COMMAND[:-1], "worker"]
+                    publisher = stack.enter_context(program(command, cores.others, environment))
+                    served.helpers = [publisher.pid, self._redis.command("INFO", "server")["process_id"]]
             served.submit(publishing)
             if served.baton is not None:
-                served.baton.wait_for(publishing.topics)
+                served.baton.wait_for(1 if self._by_source else publishing.topics)
             yield served
 
 
 _COMMAND: Final = (sys.executable, "-m", "bench.sse_ours", "server")
+_SOURCE: Final = (sys.executable, "-m", "bench.sse_source")

@@ -33,7 +33,10 @@ _USER_AND_SYSTEM: Final = slice(11, 13)
 
 
 class Cores(NamedTuple):
-    """Where programs run: the server alone on one, the client on another, what helps the server on whatever is left."""
+    """Where programs run: the server alone on one, the client on another, what helps the server on whatever is left.
+
+    Where nothing is left, helpers share the client's: a server that waits for its own core would be measured by that.
+    """
 
     server: frozenset[int]
     client: frozenset[int]
@@ -45,15 +48,19 @@ class Cores(NamedTuple):
         ours = sorted(os.sched_getaffinity(0))
         if len(ours) < 2:
             raise NotHere("the server and the client need a core each")
-        return cls(frozenset(ours[:1]), frozenset(ours[1:2]), frozenset(ours[2:] or ours))
+        return cls(frozenset(ours[:1]), frozenset(ours[1:2]), frozenset(ours[2:] or ours[1:]))
 
 
 class Usage(NamedTuple):
-    """Until now: processor seconds of the server and of this process, of anybody on the core of each; writing calls."""
+    """Until now: processor seconds of the server, of this process, of what helps the server; of the cores; writing calls.
+
+    What helpers that belong on the client's core use is not counted to that core.
+    """
 
     at: float
     server: float
     client: float
+    helpers: float
     server_core: float
     client_core: float
     writes: float
@@ -69,6 +76,8 @@ class Usage(NamedTuple):
             words[0] += f" ({done / self.server:,.0f} a processor second)"
         if client > _FULL > server:
             words.append("which is the limit")
+        if self.helpers:
+            words.append(f"who publishes and Redis {self.helpers / self.at:.0%}")
         for name, others in (
             ("server's", (self.server_core - self.server) / self.at),
             ("client's", (self.client_core - self.client) / self.at),
@@ -88,6 +97,8 @@ class Served(ABC):
         self.port = port
         self.pid = pid
         self.topics = topics
+        self.helpers: list[int] = []
+        """Processes beside the server that take part."""
         self._their_cores = min(os.sched_getaffinity(pid)), min(os.sched_getaffinity(0))
 
     @abstractmethod
@@ -99,21 +110,35 @@ class Served(ABC):
         """Tell the publisher of a topic to publish one event; returns at once."""
 
     def usage(self) -> Usage:
-        stat = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        ticks = sum(map(int, stat[_USER_AND_SYSTEM]))
         calls = re.search(r"syscw: (\d+)", Path(f"/proc/{self.pid}/io").read_text())
-        mine, here = (_core_ticks(core) / _TICKS for core in self._their_cores)
-        return Usage(time.monotonic(), ticks / _TICKS, time.process_time(), mine, here, int(calls[1]) if calls else 0)
+        server, client = self._their_cores
+        helpers = {pid: _seconds(pid) for pid in self.helpers}
+        beside = sum(seconds for pid, seconds in helpers.items() if os.sched_getaffinity(pid) == {client})
+        return Usage(
+            at=time.monotonic(),
+            server=_seconds(self.pid),
+            client=time.process_time(),
+            helpers=sum(helpers.values()),
+            server_core=_core_seconds(server),
+            client_core=_core_seconds(client) - beside,
+            writes=int(calls[1]) if calls else 0,
+        )
 
     def rss_kb(self) -> float:
         return rss_mb(self.pid) * 1000
 
 
-def _core_ticks(core: int) -> int:
-    """Ticks in which a core did something, whoever it was for."""
+def _seconds(pid: int) -> float:
+    """Processor seconds of a process."""
+    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, stat[_USER_AND_SYSTEM])) / _TICKS
+
+
+def _core_seconds(core: int) -> float:
+    """Seconds in which a core did something, whoever it was for."""
     row = re.search(rf"^cpu{core} (.*)$", Path("/proc/stat").read_text(), re.MULTILINE)
     user, nice, system, _idle, _waiting, *rest = map(int, row[1].split()) if row else (0,) * 8
-    return user + nice + system + sum(rest[:3])
+    return (user + nice + system + sum(rest[:3])) / _TICKS
 
 
 class Publishing(NamedTuple):

@@ -14,6 +14,7 @@ from server.routes import application
 from server.state import Life, Stage, State
 from server.stream_tokens import StreamTokens, read_secret
 from server.streams.hub import Hub
+from server.studio_files import read_studio
 from server.user_tokens import opened_user_tokens
 from snapasset.database.choose import make_data_dir
 from worker import processors
@@ -42,7 +43,7 @@ def create_app(settings: Settings, catalogue: Catalogue | None = None) -> Starle
             state["life"].stage = Stage.SERVING
             yield state
 
-    return application(lifespan)
+    return application(lifespan, settings.cors_origins)
 
 
 async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue) -> State:
@@ -75,6 +76,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, catalogue: Catalogue)
         users=users,
         file_urls=file_urls,
         metrics=engine.metrics,
+        studio=read_studio(),
         drain=drain,
         lives=lambda: engine.runner.lives,
     )

@@ -3,13 +3,14 @@
 A user is known by his token (`user_tokens`), an admin by his, anybody else by a session. The owner written into the record
 is a user's id or a hash of the session's secret: who reads the record cannot act as anybody. A session is compared by
 looking that hash up, so no secret of a session is compared here. Whoever asks from another site (a form or script of a
-page that is not ours, riding on the browser's cookie) is refused before anything is done.
+page that is not ours, riding on the browser's cookie) is refused before anything is done, unless `CORS_ORIGINS` lists it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import re
 import secrets
 from http import HTTPStatus
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from server.state import State
     from snapasset.settings import Settings
 
+log = logging.getLogger(__name__)
+
 COOKIE: Final = "snapasset_session"
 HEADER: Final = "x-session-id"
 YEAR_SECONDS: Final = 365 * 86_400
@@ -35,6 +38,9 @@ _SESSION: Final = re.compile(r"[A-Za-z0-9_-]{22,128}")
 """22 characters of this alphabet can hold 128 random bits: fewer could be guessed."""
 
 _SESSION_BYTES: Final = 24
+_ADMIN: Final = "admin"
+"""The owner of what is made with ADMIN_TOKEN, whoever has that."""
+
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _BEARER: Final = "bearer"
 
@@ -48,6 +54,9 @@ class Identity(NamedTuple):
 
 
 _SIGN_IN: Final = "Anonymous sessions are not taken here: sign in, and send your token."
+
+_CROSS_SITE: Final = "cross-site"
+_NO_COOKIES: Final = "The cookie of a session does not reach a page of another site: send x-session-id, or a token."
 
 NOBODY: Final = Identity("nobody", Access.SESSION)
 
@@ -92,6 +101,8 @@ async def identify_or_mint(request: Request[State]) -> Identity:
         raise MissingUser(_SIGN_IN)
     # A browser sends no cookie with what another site has it ask for, and a fresh one would take the place of its own.
     _refuse_other_sites(request)
+    if request.headers.get("sec-fetch-site") == _CROSS_SITE:
+        raise MissingUser(_NO_COOKIES)
     session = secrets.token_urlsafe(_SESSION_BYTES)
     return _of(session)._replace(fresh_session=session)
 
@@ -105,10 +116,12 @@ async def identify_or_nobody(request: Request[State]) -> Identity:
 
 
 async def identify_admin(request: Request[State]) -> Identity:
-    """The identity of an admin. Raises `MissingUser` for anybody else."""
+    """The identity of an admin who is about to do what only admins may; that is logged. Raises `MissingUser` for anybody else."""
     identity = await identify(request)
     if identity is None or identity.access < Access.ADMIN:
         raise MissingUser
+    who = "ADMIN_TOKEN" if identity.owner == _ADMIN else identity.owner
+    log.info("an admin acts", extra={"admin": who, "method": request.method, "path": request.url.path})
     return identity
 
 
@@ -144,7 +157,7 @@ def _bearer_token(request: Request[State]) -> str | None:
 
 async def _by_token(state: State, token: str) -> Identity:
     if _is_admin_token(state["settings"].admin_token, token):
-        return Identity("admin", Access.ADMIN)
+        return Identity(_ADMIN, Access.ADMIN)
     users = state["users"]
     if users is None:
         raise MissingUser("The token is not valid.")
@@ -165,6 +178,8 @@ def _refuse_other_sites(request: Request[State]) -> None:
     # Browsers that send Sec-Fetch-Site know best; Origin is compared for those that do not (plain http, old ones).
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
+    if origin in request.state["settings"].cors_origins:
+        return
     if site is not None:
         foreign = site not in ("same-origin", "none")
     else:

@@ -6,13 +6,15 @@ Every part is asked under a time limit and beside the others, so a part that han
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from snapasset.errors import StorageQuotaExceeded, StorageUnavailable
+from snapasset.errors import DatabaseUnavailable, ProviderQuotaExceeded, StorageQuotaExceeded, StorageUnavailable
 from snapasset.records.jobs import QueueDepth, QueueDepths, ReadyKinds
 from snapasset.records.queues import QueueRoom, QueueRooms
 from snapasset.records.workers import LiveWorkers
 from snapasset.standing import Standing
+from snapasset.storage.kept import KeptStorage
 from snapasset.vitals import in_time, living_workers, record_answers
 
 if TYPE_CHECKING:
@@ -63,6 +65,11 @@ class Known(NamedTuple):
         """Whether a queue has paused itself, and somebody has to see to that."""
         return any(room.reason is not None for room in self.rooms.values())
 
+    @property
+    def out_of_quota(self) -> bool:
+        """Whether a queue waits because the provider's quota is used up, whichever process met that."""
+        return any(room.reason == ProviderQuotaExceeded.code for room in self.rooms.values())
+
     def deserted(self, queue: str) -> bool:
         """Whether jobs are ready that no live process would take, though nobody has paused the queue.
 
@@ -76,7 +83,7 @@ class Condition(NamedTuple):
     """How the parts are.
 
     `users`: whether who has signed in can be known, None where nobody can sign in. `answers`: whether the record does; `known` is None while it does not, and while it is too slow to count the jobs.
-    `provider`: who makes the pictures, as far as this process knows. `storage_why`: a sentence, when the storage is not ok.
+    `provider`: who makes the pictures, as far as this process knows. `storage_why`: a sentence, when the storage is not ok, or does not take everything.
     """
 
     answers: bool
@@ -117,6 +124,8 @@ async def look(state: State) -> Condition:
         in_time(state["provider"].look(), seconds),
     )
     standing = provider or Standing("unknown", "The picture provider has not answered in time.")
+    if known is not None and known.out_of_quota and state["provider"].paid:
+        standing = Standing("down", "The quota or budget at the picture provider is used up.")
     word, why = storage or ("down", None)
     return Condition(answers or known is not None, known, word, state["switch"].redis, standing, _users(state), why)
 
@@ -151,10 +160,14 @@ async def _count(state: State) -> Known:
 
 
 async def _look_into_storage(state: State) -> tuple[StorageWord, str | None]:
+    storage = state["storage"]
     try:
-        await state["storage"].check()
+        await storage.check()
     except StorageQuotaExceeded as error:
         return "full", error.detail
     except StorageUnavailable as error:
         return "down", error.detail
+    if isinstance(storage, KeptStorage):
+        with suppress(DatabaseUnavailable):
+            return "ok", await storage.complaint()
     return "ok", None

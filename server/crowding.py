@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 from starlette.responses import Response
 from uvicorn.server import ServerState
 
+from server.cross_origin import granted, is_preflight
 from server.problems import problem_of
 from server.streams.frames import retry
 from server.streams.response import COME_BACK
@@ -125,14 +126,18 @@ async def turn_away(app: ASGIApp, scope: Scope, receive: Receive, send: Send) ->
 
     Any status but 200 would end it for good. Who asks how the server is, is told that by the application.
     """
+    settings = cast("State", scope["state"])["settings"]
+    more = granted(scope["headers"], settings.cors_origins)
+    # A page whose browser is refused the question what it may send never hears that it is to come back.
     if scope["path"] in PROBES:
         await app(scope, receive, send)
         return
     if scope["method"] == "GET" and scope["path"].endswith("/events"):
-        pause = cast("State", scope["state"])["settings"].stream_retry_ms
+        pause = settings.stream_retry_ms
         response = Response(
             retry(COME_BACK * pause), headers={"cache-control": "no-store"}, media_type="text/event-stream"
         )
     else:
         response = problem_of(scope, Unavailable())
+    response.raw_headers += more
     await response(scope, receive, send)

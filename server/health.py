@@ -85,7 +85,7 @@ def answer(body: dict[str, Any], *, healthy: bool) -> Response:
     return Response(json.dumps(body), status, {"cache-control": "no-store"}, "application/json")
 
 
-def queue_body(known: Known, name: str) -> dict[str, Any]:
+def queue_body(state: State, known: Known, name: str) -> dict[str, Any]:
     """A queue, as far as anybody may know it."""
     depth = known.depth(name)
     return {
@@ -95,7 +95,7 @@ def queue_body(known: Known, name: str) -> dict[str, Any]:
         "blocked": depth.blocked,
         "workers": known.serving(name),
         "paused": known.room(name).paused,
-        **_reason(known, name),
+        **_reason(state, known, name),
     }
 
 
@@ -108,15 +108,23 @@ def _standing(standing: Standing) -> dict[str, Any]:
     return {"status": standing.status, **({} if standing.why is None else {"why": standing.why})}
 
 
-def _reason(known: Known, name: str) -> dict[str, str]:
+def _reason(state: State, known: Known, name: str) -> dict[str, str]:
     """Why a queue has paused itself, and how it goes on."""
     reason = known.room(name).reason
-    if reason is None:
-        return {}
-    return {
-        "why": f"{_REASONS.get(reason, reason)} Mend that, then resume by POST /api/queues/{name}/resume as an admin."
-    }
+    return {} if reason is None else {"why": f"{_REASONS.get(reason, reason)} Mend that, then {_way_on(state, name)}."}
+
+
+def _way_on(state: State, name: str) -> str:
+    """How a queue is resumed here: who meets that first may never have heard of admins."""
+    resume = f"resume by POST /api/queues/{name}/resume"
+    bearer, user = "with ADMIN_TOKEN as bearer token", f"as a user whose {state['settings'].admin_claim} is admin"
+    users = state["users"] is not None
+    if state["settings"].admin_token is not None:
+        return f"{resume} {bearer}, or {user}" if users else f"{resume} {bearer}"
+    if users:
+        return f"{resume} {user} (ADMIN_TOKEN is not set)"
+    return f"set ADMIN_TOKEN, as nobody is an admin here yet, start again, and {resume} {bearer}"
 
 
 def _queues(state: State, known: Known) -> dict[str, dict[str, Any]]:
-    return {wire_name(name): queue_body(known, name) for name in queue_names(state, known)}
+    return {wire_name(name): queue_body(state, known, name) for name in queue_names(state, known)}

@@ -82,14 +82,14 @@ async def _loop_lag() -> float:
 
 
 def _queues(state: State, known: Known, rings: dict[str, int | None]) -> dict[str, dict[str, Any]]:
-    return {wire_name(name): _queue(known, name, rings.get(name)) for name in queue_names(state, known)}
+    return {wire_name(name): _queue(state, known, name, rings.get(name)) for name in queue_names(state, known)}
 
 
-def _queue(known: Known, name: str, rings: int | None) -> dict[str, Any]:
+def _queue(state: State, known: Known, name: str, rings: int | None) -> dict[str, Any]:
     room, depth = known.room(name), known.depth(name)
     return {
         "name": name,
-        **queue_body(known, name),
+        **queue_body(state, known, name),
         "concurrency": room.concurrency,
         "rateJobs": room.rate_jobs,
         "rateSeconds": None if room.rate_ms is None else room.rate_ms / 1000,

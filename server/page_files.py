@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from starlette.responses import Response
 
 from server.conditional import etag_of, not_modified
+from server.file_types import FILE_TYPES
 from server.problems import refusal
 
 if TYPE_CHECKING:
@@ -21,18 +22,6 @@ if TYPE_CHECKING:
     from server.state import State
 
 _FOLDER: Final = Path(__file__).with_name("page")
-_TYPES: Final = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".json": "application/json",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".ico": "image/x-icon",
-    ".woff2": "font/woff2",
-    ".webmanifest": "application/manifest+json",
-}
-"""What may be served; a file of another type is no part of the page."""
 
 
 class _File(NamedTuple):
@@ -42,7 +31,7 @@ class _File(NamedTuple):
 
 
 async def index(request: Request[State]) -> Response:
-    """GET /: the page."""
+    """GET / where the studio is not built: the page."""
     return _serve(request, "index.html")
 
 
@@ -64,10 +53,10 @@ def _serve(request: Request[State], name: str) -> Response:
 
 @lru_cache(maxsize=1)
 def _files() -> dict[str, _File]:
-    found = (path for path in _FOLDER.rglob("*") if path.is_file() and path.suffix in _TYPES)
+    found = (path for path in _FOLDER.rglob("*") if path.is_file() and path.suffix in FILE_TYPES)
     return {path.relative_to(_FOLDER).as_posix(): _read(path) for path in found}
 
 
 def _read(path: Path) -> _File:
     body = path.read_bytes()
-    return _File(body, _TYPES[path.suffix], etag_of(body))
+    return _File(body, FILE_TYPES[path.suffix], etag_of(body))

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from snapasset.errors import DependencyFailed, InvalidInput, Refused, SnapAssetError, SpendCapReached, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from starlette.requests import Request
     from starlette.types import Scope
@@ -159,7 +159,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     detail = sentence if error.detail == status.phrase else error.detail
     headers: dict[str, str] = {}
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["allow"] = _allowed(request)
+        headers["allow"] = ", ".join(sorted(methods_of(request.app.routes, request.scope["path"])))
     body = problem_body(
         status,
         code,
@@ -170,11 +170,9 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     return _response(status, body, headers)
 
 
-def _allowed(request: Request) -> str:
+def methods_of(routes: Iterable[Any], path: str) -> set[str]:
     """The methods of every route at this address; the router names only those of the first."""
-    path = request.scope["path"]
-    methods = {m for route in request.app.routes if route.path_regex.match(path) for m in route.methods}
-    return ", ".join(sorted(methods))
+    return {method for route in routes if route.path_regex.match(path) for method in route.methods}
 
 
 def _response(status: HTTPStatus, body: bytes, headers: Mapping[str, str] | None = None) -> Response:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from server.cross_origin import granted
 from server.crowding import TURNED_AWAY_SECONDS, Place, turn_away
 from server.old_clients import without_chunks
 from server.problems import MEDIA_TYPE, REFUSALS, problem_body
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+    from server.cross_origin import Headers
     from server.crowding import Crowd
     from server.streams.wire import Listener
     from snapasset.settings import Settings
@@ -247,10 +249,16 @@ class GuardedProtocol(HttpToolsProtocol):
             body = problem_body(status, *REFUSALS[status], request_id=new_id())
             head = (
                 f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
-                f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+                f"content-length: {len(body)}\r\nconnection: close\r\n"
             )
-            self.transport.write(head.encode() + body)
+            more = b"".join(b"%b: %b\r\n" % header for header in self._granted())
+            self.transport.write(head.encode() + more + b"\r\n" + body)
         self.transport.close()
+
+    def _granted(self) -> Headers:
+        """What lets a page of another origin read a refusal, if its request came far enough to name that."""
+        headers = self.headers if self._in_head else self.cycle.scope["headers"]
+        return granted(headers or (), self.app_state["settings"].cors_origins)
 
     def _may_answer(self) -> bool:
         if self._in_head:

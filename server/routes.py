@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.routing import Route
 
 from server import (
@@ -23,17 +24,20 @@ from server import (
     page_files,
     queues,
     statistics,
+    studio_files,
     submission,
     usage,
     zips,
 )
+from server.cross_origin import CrossOrigin
 from server.middleware import Surroundings
 from server.openapi import document
 from server.problems import on_http_exception, on_named_error
+from server.state import State
 from snapasset.errors import SnapAssetError
 
 if TYPE_CHECKING:
-    from starlette.types import Lifespan
+    from starlette.types import Lifespan, Receive, Scope, Send
 
 ROUTES: Final = (
     # First, because nothing else is asked for so often at once: by all clients of a server that has just come back.
@@ -65,19 +69,30 @@ ROUTES: Final = (
     Route("/health/ready", health.ready),
     Route("/health/detailed", health_detailed.detailed),
     Route("/metrics", metrics.scrape),
-    Route("/", page_files.index),
+    Route("/", studio_files.index),
+    Route("/assets/{name:path}", studio_files.asset),
     Route("/page/{name:path}", page_files.asset),
 )
 
 
-def application(lifespan: Lifespan[Starlette]) -> Starlette:
-    """The application; `lifespan` yields its `State`."""
+def application(lifespan: Lifespan[Starlette], origins: frozenset[str] = frozenset()) -> Starlette:
+    """The application; `lifespan` yields its `State`. `origins`: whose pages may use it besides our own."""
     app = Starlette(
         routes=ROUTES,
-        middleware=[Middleware(Surroundings)],
+        middleware=[*([Middleware(CrossOrigin, origins)] if origins else []), Middleware(Surroundings)],
         exception_handlers={SnapAssetError: on_named_error, HTTPException: on_http_exception},
         lifespan=lifespan,
     )
     # A redirect to the address without its last slash would be one more answer that is no problem+json.
     app.router.redirect_slashes = False
+    app.router.default = _elsewhere
     return app
+
+
+_TAKEN: Final = frozenset(route.path.split("/")[1] for route in ROUTES)
+
+
+async def _elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
+    """What no route knows: a view of the studio, if a browser is on its way there; else there is nothing."""
+    answer = studio_files.any_view(Request[State](scope), _TAKEN)
+    await answer(scope, receive, send)

@@ -71,7 +71,8 @@ class SigningKeys:
         self._clock = clock
         self._keys: dict[str, PyJWK] = {}
         self._asked_at = self._answered_at = -math.inf
-        self._why: str | None = None
+        self._trouble: Standing | None = None
+        self._told = False
         self._look: asyncio.Task[None] | None = None
 
     async def find(self, kid: str, algorithm: str) -> PyJWK | None:
@@ -82,11 +83,11 @@ class SigningKeys:
         known = kid in self._kept()
         self._look_if_due(self._pauses.fresh if known else self._pauses.unknown)
         # Known keys are used while an outage lasts, and while somebody else's unknown key is looked for.
-        current = self._clock() - self._answered_at < self._pauses.fresh or self._why is not None
+        current = self._clock() - self._answered_at < self._pauses.fresh or self._trouble is not None
         if self._look is not None and not (known and current):
             await asyncio.wait((self._look,))  # whoever leaves meanwhile takes nobody's look along
         key = self._kept().get(kid)
-        if key is None and (self._why is not None or self._answered_at == -math.inf):
+        if key is None and (self._trouble is not None or self._answered_at == -math.inf):
             raise Unavailable("Signed-in users cannot be checked just now; try again.")
         return key if key is not None and key.algorithm_name == algorithm else None
 
@@ -99,11 +100,7 @@ class SigningKeys:
         """ok: there are keys to check by; unknown: nobody was asked yet, or there are none; down: none can be had."""
         if self._kept():
             return Standing("ok")
-        if self._why is not None:
-            return Standing("down", self._why)
-        return Standing(
-            "unknown", None if self._answered_at == -math.inf else "SUPABASE_URL publishes no signing keys."
-        )
+        return self._trouble or Standing("unknown")
 
     async def close(self) -> None:
         if self._look is not None:
@@ -116,7 +113,7 @@ class SigningKeys:
         return self._keys
 
     def _look_if_due(self, pause: float) -> None:
-        if self._why is not None:
+        if self._trouble is not None:
             pause = self._pauses.failed
         if self._look is None and self._clock() - self._asked_at >= pause:
             self._asked_at = self._clock()
@@ -128,15 +125,20 @@ class SigningKeys:
             async with asyncio.timeout(self._pauses.answer):
                 keys = _keys_of(await self._body())
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, _NoKeySet) as error:
-            if self._why is None:
-                log.warning("the keys of users' tokens cannot be fetched", extra={"why": _why(error)})
-            self._why = _why(error)
+            self._keep(_trouble(error))
         else:
-            if self._why is not None:
+            if self._told:
                 log.info("the keys of users' tokens can be fetched again")
-            self._keys, self._why, self._answered_at = keys, None, self._clock()
+            self._keys, self._trouble, self._told, self._answered_at = keys, None, False, self._clock()
         finally:
             self._look = None
+
+    def _keep(self, trouble: Standing) -> None:
+        self._trouble = trouble
+        # A project that has never had such keys, as one that signs with the older secret, is in no trouble.
+        if not self._told and (trouble.status == "down" or self._kept()):
+            self._told = True
+            log.warning("the keys of users' tokens cannot be fetched", extra={"why": trouble.why})
 
     async def _body(self) -> bytes:
         async with self._http.stream("GET", self._address, headers={"accept": "application/json"}) as answer:
@@ -154,13 +156,23 @@ class _NoKeySet(Exception):
     """What came is no set of keys; its text goes on where SUPABASE_URL stands before it."""
 
 
-def _why(error: Exception) -> str:
+class _NoKeys(_NoKeySet):
+    """A set, and nothing in it: whoever checks users by keys would sign all of them out."""
+
+
+def _trouble(error: Exception) -> Standing:
+    if isinstance(error, _NoKeys):
+        return Standing("unknown", "SUPABASE_URL publishes no signing keys.")
     said = str(error) if isinstance(error, _NoKeySet) else "did not answer"
-    return f"SUPABASE_URL {said} when it was asked for the keys of its users' tokens."
+    return Standing("down", f"SUPABASE_URL {said} when it was asked for the keys of its users' tokens.")
 
 
 def _keys_of(body: bytes) -> dict[str, PyJWK]:
-    """The usable keys of a set, by their names. Those of other kinds than ours are none of our business."""
+    """The usable keys of a set, by their names. Those of other kinds than ours are none of our business.
+
+    Raises `_NoKeySet`, also for a set without any that is usable: an issuer takes the last of its keys back by publishing
+    another, so that is a mishap on its side.
+    """
     try:
         told: Any = json.loads(body)
     except (ValueError, RecursionError):
@@ -173,6 +185,8 @@ def _keys_of(body: bytes) -> dict[str, PyJWK]:
         key = _key_of(one)
         if key is not None:
             found.setdefault(*key)
+    if not found:
+        raise _NoKeys
     return found
 
 

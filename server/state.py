@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from server.file_urls import FileUrls
     from server.stream_tokens import StreamTokens
     from server.streams.hub import Hub
+    from server.studio_files import Studio
     from server.user_tokens import UserTokens
     from snapasset.client import JobClient
     from snapasset.database import Database
@@ -55,7 +56,8 @@ class Life:
 class State(TypedDict):
     """What the lifespan opened.
 
-    `provider` is who makes the pictures, `users` checks who has signed in, None where nobody can. `drain` ends the streams and lets the jobs of this process end,
+    `provider` is who makes the pictures, `users` checks who has signed in, None where nobody can. `studio` is None where it is not
+    built. `drain` ends the streams and lets the jobs of this process end,
     harmless when repeated; it answers how many of them ignore that they are to end. `lives`: whether all runs that must run
     in this process; while it drains it lives.
     """
@@ -73,5 +75,6 @@ class State(TypedDict):
     users: UserTokens | None
     file_urls: FileUrls
     metrics: Metrics
+    studio: Studio | None
     drain: Callable[[], Awaitable[int]]
     lives: Callable[[], bool]

@@ -25,11 +25,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_OWNER = r"^(session:[0-9a-f]{64}|user:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"
+
 
 class Gift(Wire):
-    """Credits for an owner, once for each `name` of the giver's choice; `credits` below 0 takes some away."""
+    """Credits for an owner, once for each `name` of the giver's choice; `credits` below 0 takes some away.
 
-    owner: Annotated[str, Field(min_length=1, max_length=200)]
+    `owner` is one that can submit jobs, spelt as `GET /api/usage` tells it: credits for any other name would be nobody's.
+    """
+
+    owner: Annotated[str, Field(pattern=_OWNER, max_length=80)]
     credits: Annotated[int, Field(ge=-1_000_000_000, le=1_000_000_000)]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")]
 

@@ -6,8 +6,10 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pydantic import ValidationError
+
 from snapasset.batch import parents_first, positions_of
-from snapasset.errors import BadConfiguration, InvalidInput, NotFound
+from snapasset.errors import BadConfiguration, InvalidInput, NotFound, UnknownKind
 from snapasset.job import Job, Priority, new_id
 from snapasset.job_type import Access
 from snapasset.records.credits import GrantCredits
@@ -160,7 +162,9 @@ class JobClient:
 
     async def retry(self, job_id: str, *, owner: str, access: Access = Access.SESSION, cascade: bool = False) -> Job:
         """Begin a new run of a failed or cancelled job, then ring for it; see `records.revival.Retry`."""
-        job = await self._database.write(Retry(job_id, owner, self._live_limit(access), cascade))
+        likeness = self._likeness_of(await self.get(job_id, owner=owner))
+        limit, caps = self._live_limit(access), self._settings.spend_caps
+        job = await self._database.write(Retry(job_id, owner, limit, cascade, caps, likeness))
         await self._ring(job)
         return job
 
@@ -246,14 +250,31 @@ class JobClient:
             estimate=estimate,
             caps=self._settings.spend_caps,
             credits=self._settings.credits_per_picture if estimate != 0 and access < Access.ADMIN else 0,
+            likeness=self._likeness(job_type, args) if estimate != 0 else None,
         )
 
     def _estimate(self, job_type: JobType[Any, Any], args: Wire) -> int | None:
         if job_type.quote is None:
             return 0
+        tools = self._tools_of(job_type)
+        return None if tools is None else job_type.quote(args, *tools)
+
+    def _likeness(self, job_type: JobType[Any, Any], args: Wire) -> str | None:
+        tools = self._tools_of(job_type)
+        return None if job_type.likeness is None or tools is None else job_type.likeness(args, *tools)
+
+    def _likeness_of(self, job: Job) -> str | None:
+        """The mark of what a job's next run would pay for, if it would and its kind is known here."""
+        try:
+            job_type = self._catalogue.get(job.kind)
+            return self._likeness(job_type, job_type.args.model_validate_json(job.data)) if job.estimate != 0 else None
+        except (UnknownKind, ValidationError):
+            return None
+
+    def _tools_of(self, job_type: JobType[Any, Any]) -> list[object] | None:
         if any(tool not in self._tools for tool in job_type.tools):
             return None
-        return job_type.quote(args, *(self._tools[tool] for tool in job_type.tools))
+        return [self._tools[tool] for tool in job_type.tools]
 
     def _check_queue(self, queue: str) -> None:
         if queue not in self._catalogue.queues:

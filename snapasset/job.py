@@ -43,7 +43,7 @@ class Job(NamedTuple):
     `depends_on` is the JSON list of the jobs that must complete first, `dependants` counts the jobs that wait for this
     one; a job that was not begun by `expires_at` fails. `estimate` is what it is expected to cost, in millionths of a US
     dollar: 0 when nothing, None when nobody knows; `cost` is a JSON text of what it has cost by now, None when nothing; `credits` is how many
-    credits of its owner's a run takes.
+    credits of its owner's a run takes that pays.
     """
 
     id: str

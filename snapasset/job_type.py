@@ -80,6 +80,8 @@ class JobType(Generic[A, R]):
         schedules: when jobs of it begin by themselves, owned by the system.
         quote: `(args, *tools) -> int | None`: what a job is expected to cost, in millionths of a US dollar; None when
             nobody knows. Without it a kind costs nothing.
+        likeness: `(args, *tools) -> str | None`: a mark of what the job would pay for, by which one that is there already is
+            found and taken instead, see `records.generations.FindLike`; None when it is to be paid for in any case.
     """
 
     kind: str
@@ -94,6 +96,7 @@ class JobType(Generic[A, R]):
     generation: Literal["new", "existing"] | None = None
     schedules: tuple[Schedule, ...] = ()
     quote: Callable[..., int | None] | None = None
+    likeness: Callable[..., str | None] | None = None
 
 
 _BATCH = "batch"

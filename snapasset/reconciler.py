@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from snapasset.database import Liveness
 from snapasset.errors import DatabaseUnavailable, Refused
+from snapasset.records.credits import AstrayReservations, MendReservations
 from snapasset.records.dependencies import BlockedAstray, MendBlocked
 from snapasset.records.queues import QueueRooms
 from snapasset.records.schedules import DueSchedules, FireSchedule
@@ -61,6 +62,9 @@ _ROUNDS_READY: Final = 3
 _SHORTEST_PAUSE: Final = 0.05
 """A queue with a short window is looked after this often, and no oftener."""
 
+_CREDIT_ROUNDS: Final = 10
+"""A page of what was ever reserved is looked through so often; to leave some behind takes a program of another age."""
+
 _PURGE_ROUNDS: Final = 60
 _GONE_MS: Final = 600_000
 """A worker that was not heard of for so long is of no interest to whoever looks for what has just died."""
@@ -95,6 +99,7 @@ class Reconciler:
         self._expected = 0.0
         self._database_away = False
         self._rounds = 0
+        self._reservations_seen: tuple[str, int] = ("", 0)
         self._rounds_ready: dict[str, int] = {}
         self._unfit: set[ScheduleRow] = set()
 
@@ -164,9 +169,18 @@ class Reconciler:
         if self._rounds % _MEND_ROUNDS == 0 and await self._database.read(BlockedAstray()):
             mended = await self._database.write(MendBlocked())
             log.warning("jobs waited for others that had ended", extra={"jobs": len(mended)})
+        if self._rounds % _CREDIT_ROUNDS == 0:
+            await self._mend_credits()
         if self._rounds % _PURGE_ROUNDS == 0:
             await self._database.write(PurgeWorkers(_GONE_MS))
         self._rounds += 1
+
+    async def _mend_credits(self) -> None:
+        page = await self._database.read(AstrayReservations(self._reservations_seen))
+        self._reservations_seen = page.next or ("", 0)
+        if page.astray:
+            given_back = await self._database.write(MendReservations(page.astray))
+            log.warning("ended jobs had credits reserved", extra={"jobs": len(page.astray), "givenBack": given_back})
 
     async def _take_back(self, pause: float) -> None:
         held = await self._database.read(HeldJobs())

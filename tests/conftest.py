@@ -4,6 +4,8 @@
 
 Fault tests take long, so each says how long (`@pytest.mark.fault(seconds=30)`) and a run takes three minutes' worth of
 them, by a seed that is told at the end and that `SNAPASSET_FAULTS_SEED` sets; `--faults` runs them all.
+
+Of the tests that drive a browser only the core runs unasked: those marked `@pytest.mark.thorough` wait for `--browser`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 _told: set[str] = set()
 _FAULTS_SECONDS = 180.0
 _seed = pytest.StashKey[int]()
-_chosen = pytest.StashKey[str]()
+_chosen = pytest.StashKey[list[str]]()
 
 for _name in [name for name in os.environ if name.startswith("OPENAI_")]:
     del os.environ[_name]  # a developer's own key must not pay for the tests, nor for the processes that they start
@@ -57,12 +59,15 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--faults", action="store_true", help="run every fault test, not only those that a seed chooses")
+    parser.addoption("--browser", action="store_true", help="run every test that drives a browser, not only their core")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "fault(seconds): takes so long; without --faults a seed chooses among such tests"
     )
+    config.addinivalue_line("markers", "thorough: drives a browser, and is left to --browser")
+    config.stash[_chosen] = []
     given = getattr(config, "workerinput", {}).get("faults_seed") or os.environ.get("SNAPASSET_FAULTS_SEED")
     config.stash[_seed] = int(given or random.randrange(1, 1_000_000))
 
@@ -84,12 +89,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             left -= seconds
             kept.add(item)
     if len(kept) < len(faults):
-        config.hook.pytest_deselected(items=[item for item in faults if item not in kept])
-        items[:] = [item for item in items if item in kept or item not in faults]
-        config.stash[_chosen] = (
+        _deselect(config, items, [item for item in faults if item not in kept])
+        config.stash[_chosen].append(
             f"fault tests: {len(kept)} of {len(faults)}, chosen by SNAPASSET_FAULTS_SEED={config.stash[_seed]}; "
             f"{len(faults) - len(kept)} deselected, --faults runs all"
         )
+    thorough = [item for item in items if item.get_closest_marker("thorough")]
+    if thorough and not config.getoption("browser"):
+        _deselect(config, items, thorough)
+        config.stash[_chosen].append(f"browser tests: {len(thorough)} deselected, --browser runs all")
+
+
+def _deselect(config: pytest.Config, items: list[pytest.Item], left_out: list[pytest.Item]) -> None:
+    config.hook.pytest_deselected(items=left_out)
+    gone = set(left_out)
+    items[:] = [item for item in items if item not in gone]
 
 
 def _used_servers() -> list[str]:
@@ -98,14 +112,10 @@ def _used_servers() -> list[str]:
     return sorted(room.SAID) if room else []
 
 
-def _said_of_faults(config: pytest.Config) -> list[str]:
-    return [config.stash[_chosen]] if _chosen in config.stash else []
-
-
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hand it to the process that started this one, where there is one."""
     if (output := getattr(session.config, "workeroutput", None)) is not None:
-        output["servers"] = [*_used_servers(), *_said_of_faults(session.config)]
+        output["servers"] = [*_used_servers(), *session.config.stash[_chosen]]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -114,7 +124,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for line in sorted(_told.union(_used_servers(), _said_of_faults(terminalreporter.config))):
+    for line in sorted(_told.union(_used_servers(), terminalreporter.config.stash[_chosen])):
         terminalreporter.line(line)
     skipped: list[pytest.TestReport | pytest.CollectReport] = terminalreporter.getreports("skipped")
     if skipped:

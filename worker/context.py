@@ -16,6 +16,7 @@ from snapasset.event import Event, tick
 from snapasset.job_type import Wire
 from snapasset.records.costs import Charge, SaveCharge
 from snapasset.records.steps import FailStep, FinishStep, SavePaidStep, ShowFile, StartStep
+from worker.saving import to_the_end
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -183,7 +184,7 @@ class JobContext(Generic[A]):
         result = await self._do(work, step, name)
         self.progress = max(self.progress, span[1])
         saving = self._save(step, name, result)
-        self._heard(await (asyncio.shield(saving) if paid else saving))  # what was paid for is saved, whoever goes away
+        self._heard(await (to_the_end(saving) if paid else saving))  # what was paid for is saved, whoever goes away
         return result
 
     async def give_up(self, step: str, error: SnapAssetError) -> None:

@@ -12,7 +12,6 @@ from snapasset.client import JobClient
 from snapasset.database.choose import choose_database
 from snapasset.metrics import Metrics
 from snapasset.reconciler import Reconciler
-from snapasset.records.blobs import BlobBytes
 from snapasset.records.events import MissingEvents
 from snapasset.storage import Storage
 from snapasset.storage.belonging import see_that_it_belongs
@@ -77,8 +76,7 @@ async def running_engine(
         storage = await choose_storage(settings)
         stack.push_async_callback(storage.close)
         await see_that_it_belongs(storage, database)
-        kept = await _kept(storage, database)
-        storage = kept or storage
+        storage = KeptStorage(storage, database)
         storeroom = Storeroom(database, storage)
         pool = await stack.enter_async_context(PixelPool())
         provider = await choose_provider(settings, pool)
@@ -107,20 +105,12 @@ async def running_engine(
         await runner.start()
         await stack.enter_async_context(kept_up(Reconciler(database, switch, catalogue.kinds_by_queue, settings).run))
         await stack.enter_async_context(kept_up(Removals(storeroom).run))
-        if kept is not None:
-            await stack.enter_async_context(kept_up(Uploads(kept).run))
+        await stack.enter_async_context(kept_up(Uploads(storage).run))
         if role == "api":
             embedded = Embedded(runner, database, switch, catalogue, settings)
             await embedded.decide()
             await stack.enter_async_context(kept_up(embedded.run))
         yield Engine(database, switch, storage, provider, client, runner, metrics)
-
-
-async def _kept(storage: Storage, database: Database) -> KeptStorage | None:
-    """The storage behind the record; None where every file is in it at once, and the record keeps none from before."""
-    if not storage.remote and await database.read(BlobBytes()) == 0:
-        return None
-    return KeptStorage(storage, database)
 
 
 async def _open_switch(

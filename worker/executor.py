@@ -19,6 +19,7 @@ from snapasset.database import Both
 from snapasset.errors import BadConfiguration, DatabaseUnavailable, SnapAssetError
 from snapasset.records.claims import Claim, GiveBack
 from snapasset.records.dependencies import ReadyDependants
+from snapasset.records.endings import Complete
 from snapasset.records.steps import DoneSteps
 from snapasset.records.upkeep import ReadyJobs
 from worker.attempt import UNWIND_SECONDS, Attempt
@@ -242,7 +243,8 @@ class Executor:
         if not self._may_claim(queue) or time.monotonic() >= until:
             ended, claimed = await self.persist(ending), None
         else:
-            ended, claimed = await self.persist(Both(ending, self._claims[queue]))
+            # Beside a job that completes; any other ending may pause the queue, and then nothing more is claimed from it.
+            ended, claimed = await self.persist(Both(ending, self._claims[queue], isinstance(ending, Complete)))
         if claimed is not None:
             self._metrics.claimed(queue)
         if ended is not None and ended.dependants:

@@ -43,10 +43,11 @@ class Masters:
             raise FileMissing("The generation has no master to cut from.")
         return StoredMaster(master.key, generation.made)
 
-    async def like(self, owner: str, likeness: str) -> LikeMaster | None:
-        """An owner's newest master of this likeness; see `records.generations.FindLike`."""
-        found = await self._database.read(FindLike(owner, likeness))
-        file = next((file for file in found.files if file.role == "master"), None) if found else None
-        if found is None or found.made is None or file is None:
-            return None
-        return LikeMaster(found.id, file.key, file.content_type, file.width or 0, file.height or 0, found.made)
+    async def like(self, owner: str, likeness: str) -> list[LikeMaster]:
+        """An owner's masters of this likeness, newest first; see `records.generations.FindLike`."""
+        return [
+            LikeMaster(found.id, file.key, file.content_type, file.width or 0, file.height or 0, found.made)
+            for found in await self._database.read(FindLike(owner, likeness))
+            for file in found.files
+            if file.role == "master" and found.made is not None
+        ]

@@ -34,7 +34,7 @@ _TAGS: Final = {
     "Files": "Pictures.",
     "Usage": "What was used, and may still be.",
     "Service": "What can be asked for, and how the service is.",
-    "Page": "The page at /.",
+    "Page": "The studio at /, and the page that needs no build.",
 }
 _DESCRIPTION: Final = """One prompt, one paid picture, every social platform's format, each step shown live.
 

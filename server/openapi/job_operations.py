@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from server.openapi.building import ETAG, UNCHANGED, answer, operation
 from server.openapi.examples import FRAME, OWNER_FRAME, TOLD, waiting_job
 from server.openapi.kinds import ref
-from server.openapi.parts import ASKING, CHANGING, JOB_ID, NEWS, OF_A_JOB, OWNER, SOMEBODY, STREAM, refusals
+from server.openapi.parts import ASKING, CHANGING, JOB_ID, NEWS, OF_A_JOB, OWNER, PAYING, SOMEBODY, STREAM, refusals
 
 if TYPE_CHECKING:
     from server.openapi.building import Operation, Paths
@@ -76,7 +76,7 @@ def _retry() -> Operation:
         "Begin a new run of a job that failed or was cancelled",
         {
             "202": answer("The job at the start of its new run.", ref("Job"), links=("Job", "Cancel")),
-            **refusals(*CHANGING, "not_found", "conflict", "dependency_failed", "too_many_jobs", "unavailable"),
+            **refusals(*CHANGING, "not_found", "conflict", "dependency_failed", *PAYING, "unavailable"),
         },
         ("JobId", "Cascade"),
         security=OWNER,

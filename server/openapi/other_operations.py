@@ -93,11 +93,12 @@ def _get_file() -> Operation:
 
 
 def service_operations() -> Paths:
-    """What the service is, and its page."""
+    """What the service is, and its pages."""
     return {
         "/api/kinds": {"get": _conditional("listKinds", "What jobs can be asked for", "Kinds")},
         "/openapi.json": {"get": _document()},
-        "/": {"get": _page("getPage", "The page", ("text/html",))},
+        "/": {"get": _page("getPage", "The studio, or, where it is not built, the page", ("text/html",))},
+        "/assets/{name}": {"get": _page("getAsset", "What the studio is made of", _PAGE_FILES, "StudioFile")},
         "/page/{name}": {"get": _page("getPageFile", "What the page is made of", _PAGE_FILES, "PageFile")},
     }
 

@@ -33,9 +33,12 @@ ASKING: Final = ("invalid_input", "missing_user", "database_unavailable", "unava
 """What any request may meet that brings an identity and reads the record."""
 
 CHANGING: Final = (*ASKING, "forbidden")
+PAYING: Final = ("too_many_jobs", "spend_cap_reached", "not_enough_credits")
+"""What a run that is to be begun may meet."""
+
 SUBMITTING: Final = (
-    *CHANGING, "body_too_large", "unsupported_media_type", "dependency_failed", "idempotency_key_reused",
-    "too_many_jobs", "spend_cap_reached", "not_enough_credits", "unavailable", "not_found",
+    *CHANGING, "body_too_large", "unsupported_media_type", "dependency_failed", "idempotency_key_reused", *PAYING,
+    "unavailable", "not_found",
 )  # fmt: skip
 
 
@@ -56,6 +59,7 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "GenerationId": _path("generationId", GENERATION_ID, "A generation of the caller's; any other is not found."),
     "FileId": _path("fileId", "01980000-0000-7000-8000-000000000003", "A file, as it is named beside its address."),
     "Queue": _path("queue", "image-generation", "A queue."),
+    "StudioFile": _path("name", "index-Bd0Gm1vT.js", "A file of the studio; its name changes with what is in it."),
     "PageFile": _path("name", "app.js", "A file of the page; its name may hold slashes."),
     "IdempotencyKey": _parameter(
         idempotency.HEADER, "header", {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},

@@ -28,7 +28,7 @@ def _look() -> Operation:
 
 
 def _give() -> Operation:
-    gift = {"owner": "session:0f3c", "credits": 20, "name": "order-17"}
+    gift = {"owner": "user:0f8fad5b-d9cb-469f-a165-70867728950e", "credits": 20, "name": "order-17"}
     return operation(
         "giveCredits",
         "Usage",

@@ -30,7 +30,7 @@ class Frame(Generic[CursorT]):
     after it. `body` is JSON without line ends.
     """
 
-    __slots__ = ("_body", "_encoded", "_id", "_name", "cursor", "ends")
+    __slots__ = ("_body", "_id", "_name", "_named", "_plain", "cursor", "ends")
 
     def __init__(
         self, body: str, *, name: str, cursor: CursorT | None = None, id_: str | None = None, ends: bool = False
@@ -38,15 +38,21 @@ class Frame(Generic[CursorT]):
         self._body = body
         self._name = name
         self._id = id_
-        self._encoded: list[bytes | None] = [None, None]
+        # Two fields, not a list: thousands of frames are kept, and each list were one thing more to search for garbage.
+        self._plain: bytes | None = None
+        self._named: bytes | None = None
         self.cursor = cursor
         self.ends = ends
 
     def encoded(self, named: int) -> bytes:
         """The frame for readers that asked for names, 1, or did not, 0."""
-        known = self._encoded[named]
+        known = self._named if named else self._plain
         if known is None:
-            known = self._encoded[named] = encode(self._body, self._name if named else None, self._id)
+            known = encode(self._body, self._name if named else None, self._id)
+            if named:
+                self._named = known
+            else:
+                self._plain = known
         return known
 
     def __len__(self) -> int:

@@ -23,7 +23,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from snapasset.event import Event
 
@@ -36,6 +36,9 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 Row = tuple[Any, ...]
+
+BULK: Final = 4 * 1024 * 1024
+"""Most bytes that a question asks for at once."""
 
 
 class Together(Enum):
@@ -87,13 +90,34 @@ class Write(ABC, Generic[T]):
         """What to do when the change was committed but its caller had gone; nothing by default."""
         del answer
 
+    def ahead(self) -> Ahead[T] | None:
+        """The change in two parts, where one of them is large; None by default. A database may make use of it or not."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead(Generic[T]):
+    """A change in two parts: what is large of it, and the `rest`, which is carried out after that and answers for both.
+
+    `large`: harmless when it is carried out twice, and of no meaning to anybody until the rest is done. `size`: in bytes.
+    """
+
+    large: tuple[Write[None], ...]
+    size: int
+    rest: Write[T]
+
 
 @dataclass(frozen=True, slots=True)
 class Both(Write[tuple[T, U]], Generic[T, U]):
-    """Two changes in one: both or neither, in this order, at the cost of one hand-over."""
+    """Two changes in one: both or neither, in this order, at the cost of one hand-over.
+
+    `apart`: the second need not see what the first has done, and touches nothing of it, so a database may carry them out side
+    by side. Still both or neither.
+    """
 
     first: Write[T]
     second: Write[U]
+    apart: bool = False
 
     def steps(self) -> Steps[tuple[T, U]]:
         first = yield from self.first.steps()
@@ -110,11 +134,25 @@ class Both(Write[tuple[T, U]], Generic[T, U]):
             return undo_first or undo_second
         return Both(undo_first, undo_second)
 
+    def ahead(self) -> Ahead[tuple[T, U]] | None:
+        first, second = self.first.ahead(), self.second.ahead()
+        if first is None and second is None:
+            return None
+        parts = [part for part in (first, second) if part is not None]
+        return Ahead(
+            tuple(large for part in parts for large in part.large),
+            sum(part.size for part in parts),
+            Both(first.rest if first else self.first, second.rest if second else self.second, self.apart),
+        )
+
 
 class Read(ABC, Generic[T]):
     """A question to the record, answered from one consistent view. Yields no events."""
 
     __slots__ = ()
+
+    bulk: ClassVar[bool] = False
+    """Whether the answer is large (`BULK` bytes at most), so that others should not have to wait behind it."""
 
     @abstractmethod
     def steps(self) -> Steps[T]:

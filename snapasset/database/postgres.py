@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from snapasset.database import Database, Read, Write
 from snapasset.database.calls import Answer, Call, Nothing
+from snapasset.database.postgres_blobs import LargeWrites, line_for_bulk
 from snapasset.database.postgres_connection import (
     FAILURES,
     LOCK_MS,
@@ -36,7 +37,7 @@ from snapasset.database.postgres_connection import (
     was_committed,
 )
 from snapasset.database.postgres_line import Line
-from snapasset.database.postgres_transaction import OperationRaised, Running, Transaction, rounds
+from snapasset.database.postgres_transaction import Done, OperationRaised, Running, Transaction, rounds
 from snapasset.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ BATCH: Final = 256
 TURNS: Final = 6
 """How many turns of the loop the writer waits for those it has just answered to hand in what they want next.
 
-An executor ends a job and claims the next one in the same change; from the answer to that change it takes about five turns,
-when the job does nothing. A writer that goes on sooner leaves half of them for the next commit, and each half waits for the
-other's disk for ever after. Twelve turns gain nothing more. A turn with nothing to do takes some microseconds.
+An executor ends a job and claims the next in the same change; from the answer to that it takes about five turns, when the job
+does nothing. A writer that goes on sooner leaves half of them for the next commit, and each half waits for the other's disk for
+ever after. Twelve turns gain nothing more. A turn with nothing to do takes some microseconds.
 """
 
 _TRIES: Final = 5
@@ -62,8 +63,9 @@ _TRIES: Final = 5
 
 
 class PostgresDatabase(Database):
-    """The record at `url`, in the schema `snapasset`. Uses at most one connection for changes and `readers` for questions.
+    """The record at `url`, in the schema `snapasset`.
 
+    Uses at most one connection for changes and `readers` for questions, and one more for either where something is large.
     `more_settings` are set in each transaction besides its own.
     """
 
@@ -81,11 +83,14 @@ class PostgresDatabase(Database):
         self.lock_ms = lock_ms
         self._more_settings = more_settings
         self._reader_count = readers
-        self._types: dict[str, list[str]] = {}
+        self._types: dict[str, tuple[str, ...]] = {}
         self._changes: deque[Call] = deque()
         self._questions: asyncio.Queue[Call | None] = asyncio.Queue()
+        self._bulky: asyncio.Queue[Call | None] = asyncio.Queue()
+        self._large = LargeWrites(url, self._settings, self._put)
         self._handed_in = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._in_stride = False
         self._is_open = False
         self._closing = False
 
@@ -99,27 +104,30 @@ class PostgresDatabase(Database):
         except (*FAILURES, ValueError) as error:
             raise refusal(error) from None  # the driver's own words may quote the address
         self._tasks = [asyncio.create_task(self._write_on(), name="record-writer")]
-        for _ in range(self._reader_count):
-            self._tasks.append(asyncio.create_task(self._read_on(), name="record-reader"))
+        lines = [(self._questions, Line(self._url)) for _ in range(self._reader_count)]
+        for questions, line in (*lines, (self._bulky, line_for_bulk(self._url))):
+            self._tasks.append(asyncio.create_task(self._read_on(questions, line), name="record-reader"))
         self._is_open = True
 
     async def close(self) -> None:
         if not self._is_open:
             return
         self._is_open = False
+        await self._large.finish()
         # Once this has been answered, what callers have left behind has been handed in to be undone.
         last: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._put(Nothing(), last)
         await asyncio.gather(last, return_exceptions=True)
         self._closing = True
         self._handed_in.set()
-        for _ in range(self._reader_count):
-            self._questions.put_nowait(None)
+        for questions in (*[self._questions] * self._reader_count, self._bulky):
+            questions.put_nowait(None)
         await asyncio.gather(*self._tasks)
 
     async def write(self, change: Write[T]) -> T:
         answer: asyncio.Future[T] = self._future()
-        self._put(change, answer)
+        if not self._large.take(change, answer):
+            self._put(change, answer)
         try:
             return await answer
         except asyncio.CancelledError:
@@ -130,7 +138,7 @@ class PostgresDatabase(Database):
 
     async def read(self, question: Read[T]) -> T:
         answer: asyncio.Future[T] = self._future()
-        self._questions.put_nowait(Call(question, answer))
+        (self._bulky if question.bulk else self._questions).put_nowait(Call(question, answer))
         return await answer
 
     def _settings(self) -> dict[str, str]:
@@ -170,24 +178,25 @@ class PostgresDatabase(Database):
         line = Line(self._url, may_name=True)
         answered = 0
         while self._changes or not self._closing:
-            await self._gather(answered)
-            batch: list[Call] = []
-            while self._changes and len(batch) < BATCH:
-                call = self._changes.popleft()
-                if not call.future.cancelled():
-                    batch.append(call)
+            await self._gather(line, answered)
+            taken = [self._changes.popleft() for _ in range(min(BATCH, len(self._changes)))]
+            batch = [call for call in taken if not call.future.cancelled()]
             if batch:
                 await self._commit_all(line, batch)
             answered = len(batch)
         await line.close()
 
-    async def _gather(self, answered: int) -> None:
+    async def _gather(self, line: Line, answered: int) -> None:
         """Return when there is something to do, and those who were just answered, if they are quick, have joined in."""
         full = min(BATCH, len(self._changes) + answered)
         for _ in range(TURNS):
             if len(self._changes) >= full:
                 break
             await asyncio.sleep(0)
+        self._in_stride = answered > 0 and bool(self._changes)
+        if self._changes:
+            return
+        await line.rest()
         if not self._changes and not self._closing:
             self._handed_in.clear()
             await self._handed_in.wait()
@@ -240,7 +249,7 @@ class PostgresDatabase(Database):
                 raise
             raise meant from error
         try:
-            await line.end(driver, "COMMIT")
+            await line.commit(driver, "READ COMMITTED", self._settings() if self._in_stride else None)
         except FAILURES as error:
             line.drop()
             if transaction.xid is None or not await was_committed(self._url, transaction.xid):
@@ -248,7 +257,7 @@ class PostgresDatabase(Database):
         answers = [Answer(call, one.answer, one.error) for call, one in zip(calls, finished, strict=True)]
         return answers, transaction.events
 
-    async def _carry_out(self, transaction: Transaction, calls: Sequence[Call]) -> list[Running]:
+    async def _carry_out(self, transaction: Transaction, calls: Sequence[Call]) -> list[Running | Done]:
         cut = list(rounds([cast("Write[Any]", call.operation) for call in calls]))
         if len(cut) == 1:
             return await transaction.run(*cut[0])
@@ -259,9 +268,8 @@ class PostgresDatabase(Database):
 
     # --- the readers
 
-    async def _read_on(self) -> None:
-        line = Line(self._url)
-        while (call := await self._questions.get()) is not None:
+    async def _read_on(self, questions: asyncio.Queue[Call | None], line: Line) -> None:
+        while (call := await questions.get()) is not None:
             if not call.future.cancelled():
                 self._deliver([await self._answer(line, call)], ())
         await line.close()
@@ -283,7 +291,7 @@ class PostgresDatabase(Database):
         return Answer(call, done.answer, done.error)
 
     def _take_questions(self) -> Iterator[Call]:
-        """All that wait to be asked: when no connection can be made, they need not try it each."""
+        """All that wait to be asked: without a connection, they need not try it each."""
         for _ in range(self._questions.qsize()):
             call = self._questions.get_nowait()
             if call is None:

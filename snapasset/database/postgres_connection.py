@@ -65,13 +65,13 @@ _OUTAGE_CODES: Final = ("55P03", "25P03", "25P04", "25006", "28000", "28P01", "3
 """No lock in time, idle too long, transaction too long, read-only after a failover; refused, though it was let in before."""
 
 
-async def connect(url: str) -> Driver:
-    """A fresh connection. Raises whatever the driver does; see `refusal` and `named`."""
+async def connect(url: str, seconds: float | None = None) -> Driver:
+    """A fresh connection, whose answers are waited for that long. Raises whatever the driver does; see `refusal`, `named`."""
     return await asyncio.wait_for(
         asyncpg.connect(
             url,
             statement_cache_size=0,
-            command_timeout=STATEMENT_SECONDS,
+            command_timeout=STATEMENT_SECONDS if seconds is None else seconds,
             server_settings={"application_name": "snapasset"},  # poolers let nothing else through
         ),
         CONNECT_SECONDS,
@@ -83,10 +83,16 @@ async def is_direct(driver: Driver) -> bool:
     return await driver.fetchval("SELECT pg_backend_pid()") == driver.get_server_pid()
 
 
-async def begin(driver: Driver, mode: str, settings: Mapping[str, str], *more: str) -> None:
-    """Begin a transaction, with `more` statements. Its settings are its own: a pooler's next client does not find them."""
+async def begin(driver: Driver, mode: str, settings: Mapping[str, str], *more: str, after_commit: bool = False) -> None:
+    """Begin a transaction, with `more` statements. Its settings are its own: a pooler's next client does not find them.
+
+    `after_commit`: the one before is committed first, in the same trip. None of its statements may have failed: nobody would
+    notice that it is undone.
+    """
     lines = [f"SET LOCAL {name} = '{value}'" for name, value in settings.items()]
-    await driver.execute("; ".join([f"BEGIN ISOLATION LEVEL {mode}", *lines, *more]))
+    await driver.execute(
+        "; ".join([*(["COMMIT"] if after_commit else []), f"BEGIN ISOLATION LEVEL {mode}", *lines, *more])
+    )
 
 
 def settings_for(lock_ms: int) -> dict[str, str]:

@@ -33,6 +33,10 @@ NAMED: Final = 64
 """Most texts of a connection that get a name: each takes some 50 KB of the server's memory."""
 
 
+AHEAD_SECONDS: Final = 1.0
+"""How long a transaction that was begun ahead may be used: whoever stood still meanwhile asks anew whether the server is there."""
+
+
 class Texts:
     """Statements in one trip each, though nothing of them stays at the server, but what `fetch_often` says.
 
@@ -48,7 +52,7 @@ class Texts:
         """`may_name`: what is prepared on this connection stays there, for the server's end of it is always the same."""
         self._driver = driver
         self._kept: dict[str, Prepared] = {}
-        self._may_name = may_name
+        self.may_name = may_name
         self._said: dict[str, int] = {}
         self._named: dict[str, Prepared] = {}
         self._plans_until = 0.0
@@ -60,7 +64,7 @@ class Texts:
         from the text, so whatever is found under it is this text.
         """
         named = self._named.get(sql)
-        if named is None and self._may_name and len(self._named) < NAMED:
+        if named is None and self.may_name and len(self._named) < NAMED:
             said = self._said[sql] = self._said.get(sql, 0) + 1
             if said == OFTEN:
                 name = f"snapasset_{blake2b(sql.encode(), digest_size=16).hexdigest()}"
@@ -105,27 +109,54 @@ class Texts:
 class Line:
     """One connection that is made when it is needed and made anew when it was lost."""
 
-    def __init__(self, url: str, *, may_name: bool = False) -> None:
-        """`may_name`: whether statements may be kept at the server, where no pooler is in between."""
+    def __init__(self, url: str, *, may_name: bool = False, seconds: float | None = None) -> None:
+        """`may_name`: whether statements may be kept at the server, where no pooler is in between.
+
+        `seconds`: how long answers are waited for, there as here, if not as usual.
+        """
         self._url = url
+        self._seconds = seconds
         self._may_name = may_name
         self._driver: Driver | None = None
         self._texts: Texts | None = None
+        self._ahead: Mapping[str, str] | None = None
+        self._ahead_until = 0.0
 
     async def begin(self, mode: str, settings: Mapping[str, str]) -> Driver:
         """A connection in a fresh transaction. Raises the driver's errors."""
+        if self._seconds is not None:
+            # While much is on its way, the server may take the statement for a slow one, or the client for idle.
+            limit = str(round(self._seconds * 1000))
+            settings = {**settings, "statement_timeout": limit, "idle_in_transaction_session_timeout": limit}
         driver = self._driver
         if driver is not None and not driver.is_closed():
             try:
+                if await self._has_begun(settings):
+                    return driver
                 await begin(driver, mode, settings, *self.texts.due())
             except FAILURES:
                 self.drop()  # it has been idle, and was closed at the other end: nothing is lost by another try
             else:
                 return driver
-        self._driver = driver = await connect(self._url)
+        self.drop()
+        self._driver = driver = await connect(self._url, self._seconds)
         self._texts = Texts(driver, may_name=self._may_name and await is_direct(driver))
         await begin(driver, mode, settings)
         return driver
+
+    async def _has_begun(self, settings: Mapping[str, str]) -> bool:
+        """Whether this transaction was begun ahead; one that is old, or not as it should be, is ended."""
+        if self._ahead == settings and time.monotonic() < self._ahead_until:
+            self._ahead = None
+            return True
+        await self.rest()
+        return False
+
+    async def rest(self) -> None:
+        """Leave no transaction open: one that was begun ahead is not used. Whether the connection is lost shows later."""
+        if self._ahead is not None and self._driver is not None:
+            self._ahead = None
+            await self.roll_back(self._driver)
 
     @property
     def texts(self) -> Texts:
@@ -138,6 +169,18 @@ class Line:
         said = await driver.execute(word)
         if said != word:
             raise DatabaseUnavailable("The database took the change back.")
+
+    async def commit(self, driver: Driver, mode: str, ahead: Mapping[str, str] | None) -> None:
+        """COMMIT; with `ahead`, the settings of another transaction, that one is begun in the same trip. Raises the driver's errors.
+
+        Not through a pooler, which would have to keep a connection to the server for it. Until it is used or `rest` is
+        called nothing is read in it, so it holds nobody up.
+        """
+        if ahead is None or not self.texts.may_name:
+            await self.end(driver, "COMMIT")
+            return
+        await begin(driver, mode, ahead, *self.texts.due(), after_commit=True)
+        self._ahead, self._ahead_until = ahead, time.monotonic() + AHEAD_SECONDS
 
     async def roll_back(self, driver: Driver) -> bool:
         """End a transaction without a trace; whether the connection had been lost."""
@@ -152,6 +195,7 @@ class Line:
         return lost
 
     def drop(self) -> None:
+        self._ahead = None
         if self._driver is not None:
             self._driver.terminate()
             self._driver = None

@@ -7,11 +7,10 @@ a statement looks at them, and are stored with one INSERT, in the order in which
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from snapasset.database import Statement, Together, Write
+from snapasset.database import Both, Statement, Together, Write
+from snapasset.database.postgres_rewriting import at_once, changing, may_go_at_once, taking
 from snapasset.event import Event
 
 if TYPE_CHECKING:
@@ -33,8 +32,6 @@ _INSERT_EVENTS: Final = (
 )
 _LOCK_JOBS: Final = "SELECT 1 FROM jobs WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
 _FOR_EACH: Final = (Together.ROWS, Together.TAKES)
-_FIRST_FREE: Final = re.compile(r"id = \((SELECT .+?) LIMIT 1 (FOR UPDATE SKIP LOCKED)\)")
-_PARAMETER: Final = re.compile(r"\$(\d+)")
 
 
 class OperationRaised(Exception):
@@ -48,12 +45,12 @@ class OperationRaised(Exception):
 class Running:
     """One operation on its way: the statement it waits for, and in the end what it answered or raised."""
 
-    __slots__ = ("_changed", "_events", "_steps", "answer", "error", "statement")
+    __slots__ = ("_events", "_steps", "answer", "changed", "error", "statement")
 
     def __init__(self, operation: Operation, events: list[Event]) -> None:
         self._steps = operation.steps()
         self._events = events
-        self._changed = False
+        self.changed = False
         self.statement: Statement | None = None
         self.answer: Any = None
         self.error: BaseException | None = None
@@ -63,7 +60,7 @@ class Running:
         """Hand it the rows of its statement. Raises `OperationRaised`."""
         assert self.statement is not None
         sql = self.statement.sql
-        self._changed |= not sql.startswith("SELECT") and (bool(rows) or " RETURNING " not in sql)
+        self.changed |= not sql.startswith("SELECT") and (bool(rows) or " RETURNING " not in sql)
         self._go_on(rows)
 
     def _go_on(self, rows: list[Row] | None) -> None:
@@ -72,22 +69,29 @@ class Running:
             step = next(self._steps) if rows is None else self._steps.send(rows)
             while isinstance(step, Event):
                 self._events.append(step)
-                self._changed = True
+                self.changed = True
                 step = self._steps.send([])
         except StopIteration as stop:
             self.answer = stop.value
         except BaseException as error:
-            if self._changed:
+            if self.changed:
                 raise OperationRaised(error) from error
             self.error = error
         else:
             self.statement = step
 
 
+class Done(NamedTuple):
+    """What an operation of two halves answered."""
+
+    answer: Any
+    error: None = None
+
+
 class Transaction:
     """What is done between BEGIN and COMMIT on one connection. `events` are those told so far."""
 
-    def __init__(self, texts: Texts, parameter_types: dict[str, list[str]]) -> None:
+    def __init__(self, texts: Texts, parameter_types: dict[str, tuple[str, ...]]) -> None:
         self._texts = texts
         self._types = parameter_types
         self._stored = 0
@@ -95,26 +99,29 @@ class Transaction:
         self.xid: str | None = None
         """Names this transaction once its events are stored; None while it has none."""
 
-    async def run(self, operations: Sequence[Operation], names: frozenset[str] = frozenset()) -> list[Running]:
+    async def run(self, operations: Sequence[Operation], names: frozenset[str] = frozenset()) -> list[Running | Done]:
         """Carry out operations that do not touch each other. Raises `OperationRaised`, or the driver's errors.
 
         `names`: what they touch, if no row of it has been locked yet.
         """
-        everyone = [Running(operation, self.events) for operation in operations]
+        parts = [[Running(half, self.events) for half in _halves(operation)] for operation in operations]
+        everyone = [half for part in parts for half in part]
         in_turn = _locking(everyone, names)
         if in_turn is None:
             await self.lock(names)
             in_turn = everyone
         while True:
             groups, apart = _alike(in_turn)
-            for group in groups:
-                statements = [one.statement for one in group if one.statement is not None]
-                for one, rows in zip(group, await self._execute(statements), strict=True):
-                    one.give(rows)
             if not groups:
                 for one in sorted(apart, key=_parameters):
                     await self._finish(one)
-                return everyone
+                return [_whole(part) for part in parts]
+            asked = [[one.statement for one in group if one.statement is not None] for group in groups]
+            if len(groups) == 2 and may_go_at_once(asked[0][0], asked[1][0]):
+                groups, asked = [groups[0] + groups[1]], [asked[0] + asked[1]]
+            for group, statements in zip(groups, asked, strict=True):
+                for one, rows in zip(group, await self._execute(statements), strict=True):
+                    one.give(rows)
 
     async def _finish(self, one: Running) -> None:
         """Carry out the rest of an operation, whatever its statements have in common with those of others."""
@@ -134,8 +141,12 @@ class Transaction:
             self._stored = len(self.events)
 
     async def _execute(self, statements: Sequence[Statement]) -> list[list[Row]]:
-        """The rows of each of these statements, which have one text."""
+        """The rows of each of these statements, which have one text, or two that may go at once."""
         sql, params, together = statements[0]
+        if statements[-1].sql != sql:
+            return await self._at_once(
+                [one for one in statements if one.sql == sql], [one for one in statements if one.sql != sql]
+            )
         if "job_events" in sql:
             await self.store_events()
         if len(statements) == 1:
@@ -148,15 +159,27 @@ class Transaction:
         return await self._one_after_another(sql, [statement.params for statement in statements])
 
     async def _take(self, sql: str, params: Row, count: int) -> list[list[Row]]:
-        taken = [[tuple(row)] for row in await self._texts.fetch_often(_taking(sql, count), *params)]
+        taken = [[tuple(row)] for row in await self._texts.fetch_often(taking(sql, count), *params)]
         return taken + [[] for _ in range(count - len(taken))]
 
     async def _as_one(self, sql: str, all_params: Sequence[Row]) -> list[list[Row]]:
+        text = changing(sql, await self._types_of(sql))
+        return _by_place(await self._texts.fetch_often(text, *zip(*all_params, strict=True)), len(all_params))
+
+    async def _at_once(self, changes: Sequence[Statement], takes: Sequence[Statement]) -> list[list[Row]]:
+        sql = changes[0].sql
+        text = at_once(sql, await self._types_of(sql), takes[0].sql, len(takes))
+        arrays = zip(*(change.params for change in changes), strict=True)
+        rows = await self._texts.fetch_often(text, *arrays, *takes[0].params)
+        changed = _by_place((row for row in rows if row[-1]), len(changes))
+        taken = [[tuple(row)[:-1]] for row in rows if not row[-1]]
+        return changed + taken + [[] for _ in range(len(takes) - len(taken))]
+
+    async def _types_of(self, sql: str) -> tuple[str, ...]:
         types = self._types.get(sql)
         if types is None:
-            types = self._types[sql] = await self._texts.parameter_types(sql)
-        rows = await self._texts.fetch_often(_changing(sql, tuple(types)), *zip(*all_params, strict=True))
-        return _by_place(rows, len(all_params))
+            types = self._types[sql] = tuple(await self._texts.parameter_types(sql))
+        return types
 
     async def _one_after_another(self, sql: str, all_params: Sequence[Row]) -> list[list[Row]]:
         """In one trip; what each returns is told apart by one more column. A question that all ask is asked once."""
@@ -173,6 +196,27 @@ class Transaction:
             return [[] for _ in all_params]
         rows = await self._texts.fetchmany(sql, [(*params, place) for place, params in enumerate(all_params, 1)])
         return _by_place(rows, len(all_params))
+
+
+def _halves(operation: Operation) -> tuple[Operation, ...]:
+    """What of it may be carried out side by side."""
+    if not isinstance(operation, Both):
+        return (operation,)
+    both = cast("Both[Any, Any]", operation)
+    return (both.first, both.second) if both.apart else (both,)
+
+
+def _whole(halves: Sequence[Running]) -> Running | Done:
+    """What an operation came to. Raises `OperationRaised` when one half failed and the other has changed something."""
+    if len(halves) == 1:
+        return halves[0]
+    failed = next((half for half in halves if half.error is not None), None)
+    if failed is None:
+        return Done(tuple(half.answer for half in halves))
+    assert failed.error is not None
+    if any(half.changed for half in halves):
+        raise OperationRaised(failed.error) from failed.error
+    return failed
 
 
 def _alike(everyone: Iterable[Running]) -> tuple[list[list[Running]], list[Running]]:
@@ -210,25 +254,6 @@ def _locking(everyone: list[Running], names: frozenset[str]) -> list[Running] | 
     if sql is None or not sql.startswith("UPDATE jobs ") or rows.keys() != names:
         return None
     return [*(rows[name] for name in sorted(rows)), *others]
-
-
-@lru_cache(maxsize=512)
-def _taking(sql: str, count: int) -> str:
-    """Of a statement that takes the first free row: the one that takes so many."""
-    # An array, not IN: the planner may carry out the subquery of an IN more than once, and then it takes more.
-    many, changed = _FIRST_FREE.subn(rf"id = ANY(ARRAY(\1 LIMIT {count} \2))", sql)
-    assert changed == 1, "a statement of this kind takes the first free row"
-    return many
-
-
-@lru_cache(maxsize=512)
-def _changing(sql: str, types: tuple[str, ...]) -> str:
-    """Of an UPDATE of one row, with parameters of these types: the one that is given an array of each."""
-    update, where = _PARAMETER.sub(r"given.p\1", sql).split(" WHERE ", 1)
-    arrays = ", ".join(f"${number}::{name}[]" for number, name in enumerate(types, 1))
-    names = ", ".join(f"p{number}" for number in range(1, 1 + len(types)))
-    returning = ", given.place" if " RETURNING " in where else ""
-    return f"{update} FROM unnest({arrays}) WITH ORDINALITY AS given({names}, place) WHERE {where}{returning}"
 
 
 def rounds(changes: Iterable[Write[Any]]) -> Iterator[tuple[list[Write[Any]], frozenset[str]]]:

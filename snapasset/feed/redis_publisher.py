@@ -31,8 +31,8 @@ _LONGEST_PAUSE: Final = 1.0
 
 _MANY: Final = 8
 _BREATH_SECONDS: Final = 0.003
-"""After so many jobs at once, what the next commits have to tell goes together: a batch for each would cost as much again as
-the jobs do, if they are short."""
+"""While batches are that large, what the next commits have to tell goes together: a batch for each would cost as much again
+as the jobs do, if they are short. One large batch alone is what a moment of waiting has left, and nobody waits after it."""
 
 _SAY: Final = """
 local at = 1
@@ -98,6 +98,7 @@ class Publisher:
     async def run(self) -> None:
         """Send for ever."""
         pause = _SHORTEST_PAUSE
+        many = False
         while True:
             if not self._waiting:
                 self._something.clear()
@@ -111,7 +112,8 @@ class Publisher:
                 pause = min(_LONGEST_PAUSE, pause * 2)
             else:
                 pause = _SHORTEST_PAUSE
-                if len(batch) >= _MANY:
+                before, many = many, len(batch) >= _MANY
+                if many and before:
                     await asyncio.sleep(_BREATH_SECONDS)
 
     async def _send(self, batch: dict[str, _Saying]) -> None:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from saq.job import Job, Status
@@ -106,7 +107,9 @@ class RedisRings(SweptQueue):
         while True:
             if self._outage.lasts and not await self._outage.over(deadline):
                 return None
-            left = DEQUEUE_SECONDS if deadline is None else min(DEQUEUE_SECONDS, deadline - now())
+            # Whoever begins to wait in one moment would ask again in one moment, for ever: hundreds of them stop the loop.
+            patience = DEQUEUE_SECONDS * random.uniform(0.5, 1)  # noqa: S311  spreads them
+            left = patience if deadline is None else min(patience, deadline - now())
             try:
                 job = await self._take(self._idle, max(_SHORTEST_BLOCK, left))
             except FAILURES as error:

@@ -1,12 +1,13 @@
-"""Bytes that were paid for, kept in the record from the commit of their step until a remote storage has them.
+"""Bytes that were paid for, kept in the record from the commit of their step until the storage has them.
 
-By their keys in that storage. Few, and not for long: but for the time in which the storage is away.
+By their keys in that storage. Few, and not for long: but for the time in which the storage is away. They are large: what
+reads or writes them says so, and a database beyond a slow network gives that a way of its own (`Write.ahead`, `Read.bulk`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from snapasset.database import Read, Statement, Write
 from snapasset.records.placeholders import marks
@@ -23,6 +24,23 @@ class Blob(NamedTuple):
     key: str
     content_type: str
     data: bytes
+
+
+class TakenBlob(NamedTuple):
+    """A file that is to be brought to the storage: its size in bytes, and for how long it has waited, in ms."""
+
+    key: str
+    content_type: str
+    size: int
+    waited_ms: int
+
+
+class Backlog(NamedTuple):
+    """What waits for the storage: how many files, how many bytes, and for how long the oldest has, in ms."""
+
+    files: int
+    size: int
+    oldest_ms: int
 
 
 class BlobFacts(NamedTuple):
@@ -42,14 +60,39 @@ def insert_blob(blob: Blob) -> Statement:
     )
 
 
+def drop_unfiled(key: str, file_id: str) -> Statement:
+    """The statement that forgets bytes which came ahead of their file's row, if that has not come."""
+    return Statement(
+        "DELETE FROM blobs WHERE key = $1 AND NOT EXISTS (SELECT 1 FROM files WHERE id = $2)", (key, file_id)
+    )
+
+
 @dataclass(frozen=True, slots=True)
-class GetBlob(Read[bytes | None]):
-    """The bytes of a file, None when the record does not keep them."""
+class KeepBlob(Write[None]):
+    """Keep a file's bytes, unless they are kept already: then they are not even sent."""
+
+    blob: Blob
+
+    def steps(self) -> Steps[None]:
+        if not (yield Statement("SELECT 1 FROM blobs WHERE key = $1", (self.blob.key,))):
+            yield insert_blob(self.blob)
+
+
+@dataclass(frozen=True, slots=True)
+class BlobPart(Read[bytes | None]):
+    """At most `size` of the bytes of a file, from `begin` on; None when the record does not keep it."""
+
+    bulk: ClassVar[bool] = True
 
     key: str
+    begin: int
+    size: int
 
     def steps(self) -> Steps[bytes | None]:
-        rows = yield Statement("SELECT data FROM blobs WHERE key = $1", (self.key,))
+        rows = yield Statement(
+            "SELECT substr(data, CAST($2 AS integer), CAST($3 AS integer)) FROM blobs WHERE key = $1",
+            (self.key, self.begin + 1, self.size),
+        )
         return rows[0][0] if rows else None
 
 
@@ -85,6 +128,17 @@ class BlobBytes(Read[int]):
 
 
 @dataclass(frozen=True, slots=True)
+class BlobBacklog(Read[Backlog | None]):
+    """What waits for the storage, None when nothing does."""
+
+    def steps(self) -> Steps[Backlog | None]:
+        [row] = yield Statement(
+            "SELECT count(*), CAST(coalesce(sum(size), 0) AS bigint), now_ms() - min(created_at) FROM blobs"
+        )
+        return Backlog._make(row) if row[0] else None
+
+
+@dataclass(frozen=True, slots=True)
 class BlobDue(Read[bool]):
     """Whether something is to be brought to the storage now."""
 
@@ -93,18 +147,19 @@ class BlobDue(Read[bool]):
 
 
 @dataclass(frozen=True, slots=True)
-class TakeBlob(Write[Blob | None]):
+class TakeBlob(Write[TakenBlob | None]):
     """The next one to be brought to the storage, None when none is due; it is not due to anybody else for `lease_ms`."""
 
     lease_ms: int
 
-    def steps(self) -> Steps[Blob | None]:
+    def steps(self) -> Steps[TakenBlob | None]:
         rows = yield Statement(
             "UPDATE blobs SET due_at = now_ms() + $1 WHERE key = (SELECT key FROM blobs WHERE due_at <= now_ms() "
-            "ORDER BY due_at, key LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING key, content_type, data",
+            "ORDER BY due_at, key LIMIT 1 FOR UPDATE SKIP LOCKED) "
+            "RETURNING key, content_type, size, now_ms() - created_at",
             (self.lease_ms,),
         )
-        return Blob._make(rows[0]) if rows else None
+        return TakenBlob._make(rows[0]) if rows else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,20 +69,30 @@ class GetGeneration(Read[Generation | None]):
 
 
 @dataclass(frozen=True, slots=True)
-class FindLike(Read[Generation | None]):
-    """An owner's newest generation whose master was made from just the same, `likeness` being a mark of all of that."""
+class FindLike(Read[list[Generation]]):
+    """An owner's generations whose master was made from just the same, `likeness` being a mark of all of that; newest first."""
 
     owner: str
     likeness: str
+    limit: int = 10
 
-    def steps(self) -> Steps[Generation | None]:
+    def steps(self) -> Steps[list[Generation]]:
         rows = yield Statement(
             f"SELECT {_COLUMNS} FROM generations WHERE owner = $1 AND likeness = $2 AND condemned_at IS NULL "
-            "ORDER BY created_at DESC LIMIT 1",
-            (self.owner, self.likeness),
+            "ORDER BY created_at DESC LIMIT $3",
+            (self.owner, self.likeness, self.limit),
         )
-        found = yield from _with_files(rows)
-        return found[0] if found else None
+        return (yield from _with_files(rows))
+
+
+def has_like(owner: str, likeness: str) -> Steps[bool]:
+    """Whether the record has a master that `FindLike` would find."""
+    rows = yield Statement(
+        "SELECT 1 FROM generations WHERE owner = $1 AND likeness = $2 AND condemned_at IS NULL AND EXISTS "
+        "(SELECT 1 FROM files WHERE files.generation_id = generations.id AND files.role = 'master') LIMIT 1",
+        (owner, likeness),
+    )
+    return bool(rows)
 
 
 @dataclass(frozen=True, slots=True)

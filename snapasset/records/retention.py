@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from snapasset.database import Read, Statement, Write
 from snapasset.job import Status
 from snapasset.records.conditions import LOST, whose
+from snapasset.records.credits import close_runs
 from snapasset.records.files import NamedFile
 from snapasset.records.placeholders import marks
 
@@ -156,6 +157,7 @@ class RemoveJobs(Write[frozenset[str]]):
 
     Left alone is each that has been begun again, or that an unended job depends on or that depends on one. A job that
     depended on a completed one forgets it; that it depended on one that ended badly stays written down, and reads as that.
+    Credits that they have left reserved, as an older program's may have, are the owner's again, or taken for what they paid for.
     """
 
     job_ids: tuple[str, ...]
@@ -172,6 +174,7 @@ class RemoveJobs(Write[frozenset[str]]):
         ids = tuple(job_id for job_id, _, _ in gone)
         owners = tuple({owner for _, owner, _ in gone})
         completed = tuple(job_id for job_id, _, status in gone if status == Status.COMPLETED)
+        yield from close_runs(ids)
         yield Statement(f"DELETE FROM job_events WHERE job_id IN ({marks(len(ids))})", ids)
         yield Statement(f"DELETE FROM job_steps WHERE job_id IN ({marks(len(ids))})", ids)
         yield Statement(f"DELETE FROM dependencies WHERE job_id IN ({marks(len(ids))})", ids)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from snapasset.database import Read, Statement, Together, Write
+from snapasset.database import Ahead, Read, Statement, Together, Write
 from snapasset.event import UPDATE, tell
-from snapasset.records.blobs import Blob, insert_blob
+from snapasset.records.blobs import Blob, KeepBlob, drop_unfiled, insert_blob
+from snapasset.records.budget import done_before, keep_to_budget_now, look_at_call
 from snapasset.records.costs import enter
 from snapasset.records.credits import take
 from snapasset.records.jobs import COLUMNS, first_job
-from snapasset.records.spending import keep_to_caps_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,8 +49,9 @@ class StartedStep(NamedTuple):
 class StartStep(Write[StartedStep | None]):
     """Write down that a step begins, before anything is done or paid for. None: the job is someone else's now.
 
-    One that is paid for keeps to `caps`, else `SpendCapReached`. `quote`: what its executor expects it to cost, which
-    stands in for the job's estimate where whoever took the job knew none or took it for free.
+    One that is paid for keeps to `caps`, else `SpendCapReached`, and has its credits reserved, else `NotEnoughCredits`.
+    `quote`: what its executor expects it to cost, which stands in for the job's estimate where whoever took the job knew
+    none or took it for free. One that was paid for in an earlier run is not begun: its output is the answer.
     """
 
     job_id: str
@@ -65,17 +66,20 @@ class StartStep(Write[StartedStep | None]):
         return frozenset((self.job_id,))
 
     def steps(self) -> Steps[StartedStep | None]:
+        if self.paid and self.caps is not None:
+            yield from look_at_call(self.job_id, self.fence, self.step, self.caps, self.quote)
         job = yield from _move(self.job_id, self.fence, self.step, self.progress)
         if job is None:
             return None
         if job.cancel_requested:
             yield tell(job, UPDATE)
             return StartedStep(cancel_requested=True, doubts=0)
+        output = (yield from done_before(job.id, self.step)) if self.paid else None
+        if output is not None:
+            return (yield from self._known(job, output))
         if self.paid and self.quote and not job.estimate:
             yield Statement("UPDATE jobs SET estimate = $2 WHERE id = $1", (job.id, self.quote))
             job = job._replace(estimate=self.quote)
-        if self.paid and self.caps is not None:
-            yield from keep_to_caps_now(job, self.caps)
         rows = yield Statement(
             "INSERT INTO job_steps (job_id, run, step, state, paid, fence, started_at) "
             "VALUES ($1, $2, $3, 'started', $4, $5, now_ms()) "
@@ -89,10 +93,15 @@ class StartStep(Write[StartedStep | None]):
                 "SELECT output FROM job_steps WHERE job_id = $1 AND run = $2 AND step = $3",
                 (self.job_id, job.run, self.step),
             )
-            yield tell(job, UPDATE, {"state": StepState.DONE}, ready={"output": output})
-            return StartedStep(cancel_requested=False, doubts=0, output=output)
+            return (yield from self._known(job, output))
         yield tell(job, UPDATE, {"state": StepState.STARTED})
+        if self.paid:
+            yield from keep_to_budget_now(job, self.caps)
         return StartedStep(cancel_requested=False, doubts=rows[0][0])
+
+    def _known(self, job: Job, output: str) -> Steps[StartedStep]:
+        yield tell(job, UPDATE, {"state": StepState.DONE}, ready={"output": output})
+        return StartedStep(cancel_requested=False, doubts=0, output=output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +126,10 @@ class FinishStep(Write[bool | None]):
 
     def touches(self) -> frozenset[str]:
         return frozenset((self.job_id,))
+
+    def ahead(self) -> Ahead[bool | None] | None:
+        blobs, files = _parted(self.files)
+        return Ahead(*blobs, replace(self, files=files)) if blobs else None
 
     def steps(self) -> Steps[bool | None]:
         job = yield from _move(self.job_id, self.fence, self.step, self.progress)
@@ -183,18 +196,25 @@ class SavePaidStep(Write[None]):
     def touches(self) -> frozenset[str]:
         return frozenset((self.job_id,))
 
+    def ahead(self) -> Ahead[None] | None:
+        blobs, files = _parted(self.files)
+        return Ahead(*blobs, replace(self, files=files)) if blobs else None
+
     def steps(self) -> Steps[None]:
+        # Before its steps, as whoever holds a job does: two that come in another order would wait for each other.
+        locked = yield Statement(f"SELECT {COLUMNS} FROM jobs WHERE id = $1 FOR UPDATE", (self.job_id,))
         rows = yield Statement(
             "UPDATE job_steps SET state = 'done', output = $4, finished_at = now_ms() "
             "WHERE job_id = $1 AND run = $2 AND step = $3 AND state <> 'done' RETURNING 1",
             (self.job_id, self.run, self.step, self.output),
         )
-        if rows:
-            job = first_job((yield Statement(f"SELECT {COLUMNS} FROM jobs WHERE id = $1", (self.job_id,))))
-            if job is not None:
-                yield from take(job._replace(run=self.run))
-            if job is not None and (yield from _has_room(job)):
+        job = first_job(locked)
+        if rows and job is not None:
+            yield from take(job._replace(run=self.run))
+            if (yield from _has_room(job)):
                 yield from _keep(job, self.files, self.made, self.likeness)
+        for file in self.files:
+            yield drop_unfiled(file.key, file.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +280,13 @@ def _keep(job: Job, files: tuple[FileRow, ...], made: str | None, likeness: str 
         yield Statement(
             "UPDATE generations SET made = $2, likeness = $3 WHERE id = $1", (job.generation_id, made, likeness)
         )
+
+
+def _parted(files: tuple[FileRow, ...]) -> tuple[tuple[tuple[KeepBlob, ...], int] | None, tuple[FileRow, ...]]:
+    """What keeps the bytes of those that come with them, with their size, if there are any; and all files without."""
+    kept = tuple(KeepBlob(Blob(file.key, file.content_type, file.data)) for file in files if file.data is not None)
+    size = sum(len(one.blob.data) for one in kept)
+    return ((kept, size) if kept else None), tuple(replace(file, data=None) for file in files)
 
 
 def _has_room(job: Job) -> Steps[bool]:

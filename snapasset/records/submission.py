@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from snapasset.database import Statement, Write
 from snapasset.errors import DependencyFailed, InvalidInput, NotFound, TooManyJobs
 from snapasset.event import UPDATE, tell
 from snapasset.job import Job
-from snapasset.records.credits import check_credits, reserve
+from snapasset.records.budget import keep_to_budget, look_at_budget
+from snapasset.records.credits import reserve
 from snapasset.records.dependencies import note_parents, take_parents
+from snapasset.records.generations import has_like
 from snapasset.records.jobs import COLUMNS, first_job
 from snapasset.records.rank import rank_offset
-from snapasset.records.spending import keep_to_caps_later
+from snapasset.records.spending import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,18 +37,29 @@ def keep_to_limit(owner: str, live_limit: int | None, more: int = 1) -> Steps[No
         raise TooManyJobs(f"{live} of your jobs have not ended yet, and the most is {live_limit}.")
 
 
-def keep_to_budget(submits: Sequence[Submit]) -> Steps[None]:
-    """Refuse what one owner's jobs would cost beyond what may be spent or the owner has; never what is free.
+def _foreseen(submits: Sequence[Submit]) -> Steps[list[Submit]]:
+    """These as they are to be put in: free is what will be answered from a master that is there already.
 
-    Raises `SpendCapReached`, `NotEnoughCredits`.
+    Raises `SpendCapReached` and `NotEnoughCredits` where it is plain beforehand that there is no room for the others.
     """
-    yield from check_credits(submits[0].owner, sum(one.credits for one in submits))
-    costly = [one for one in submits if one.estimate != 0]
-    if not costly or costly[0].caps is None:
-        return
-    estimates = [one.estimate for one in costly if one.estimate is not None]
-    total = sum(estimates) if len(estimates) == len(costly) else None
-    yield from keep_to_caps_later(costly[0].owner, costly[0].caps, total)
+    ((now,),) = yield Statement("SELECT now_ms()")
+    foreseen: list[Submit] = []
+    plans: list[Plan] = []
+    wanted = 0
+    for one in submits:
+        alike = one.likeness is not None and (yield from has_like(one.owner, one.likeness))
+        foreseen.append(replace(one, estimate=0) if alike else one)
+        if foreseen[-1].estimate != 0:
+            due = one.run_at if one.run_at is not None else now + one.delay_ms
+            plans.append(Plan(one.estimate, due, at_once=due <= now))
+            wanted += one.credits
+    yield from look_at_budget(submits[0].owner, submits[0].caps, plans, wanted)
+    return foreseen
+
+
+def _keep_to_budget(first: Submit, jobs: Sequence[Job]) -> Steps[None]:
+    costly = [job for job in jobs if job.estimate != 0]
+    yield from keep_to_budget(first.owner, first.caps, costly, sum(job.credits for job in costly))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +70,9 @@ class Submit(Write[Job]):
     the past means at once. `live_limit` bounds the jobs of one owner that have not ended; one more is `TooManyJobs`.
     `depends_on` names jobs of the same owner that must complete first: `InvalidInput` for one that is none of them,
     `DependencyFailed` for one that has ended badly. A job that was not begun `ttl_ms` after it was to start fails.
-    `estimate` is what it is expected to cost, see `Job`; what is not free keeps to `caps`, else `SpendCapReached`. `credits`
-    are reserved of the owner's: `NotEnoughCredits`.
+    `estimate` is what it is expected to cost, see `Job`; what is not free keeps to `caps`, else `SpendCapReached`, and
+    `credits` are reserved for it of the owner's: `NotEnoughCredits`. With a `likeness`, see `generations.FindLike`, it is
+    taken on for free while a master like that is there.
     `generation_id` names a generation to be made, or one of the owner's that the job `adds` to: else `NotFound`.
     """
 
@@ -79,6 +93,7 @@ class Submit(Write[Job]):
     estimate: int | None = 0
     caps: Caps | None = None
     credits: int = 0
+    likeness: str | None = None
 
     def touches(self) -> frozenset[str]:
         # Of two that are counted against one limit, the second must see the first.
@@ -87,11 +102,15 @@ class Submit(Write[Job]):
 
     def steps(self) -> Steps[Job]:
         yield from keep_to_limit(self.owner, self.live_limit)
-        yield from keep_to_budget((self,))
-        return (yield from self.insert())
+        submit = self
+        if self.estimate != 0:
+            (submit,) = yield from _foreseen((self,))
+        job = yield from submit.insert()
+        yield from _keep_to_budget(self, (job,))
+        return job
 
     def insert(self) -> Steps[Job]:
-        """Put the job in without asking for the owner's limit."""
+        """Put the job in without asking for the owner's limits."""
         if self.adds:
             yield from self._find_generation()
         blockers = yield from take_parents(self.owner, self.depends_on)
@@ -160,16 +179,20 @@ class SubmitAll(Write[list[Job]]):
     def steps(self) -> Steps[list[Job]]:
         first = self.submits[0]
         yield from keep_to_limit(first.owner, first.live_limit, len(self.submits))
-        yield from keep_to_budget(self.submits)
+        submits: Sequence[Submit] = self.submits
+        if any(one.estimate != 0 for one in submits):
+            submits = yield from _foreseen(submits)
         jobs: dict[int, Job] = {}
         for position in self.order:
             try:
-                jobs[position] = yield from self.submits[position].insert()
+                jobs[position] = yield from submits[position].insert()
             except InvalidInput as error:
                 raise at_position(error, position) from None
             except (NotFound, DependencyFailed) as error:
                 raise type(error)(f"jobs.{position}: {error.detail}") from None
-        return [jobs[position] for position in range(len(self.submits))]
+        answers = [jobs[position] for position in range(len(submits))]
+        yield from _keep_to_budget(first, answers)
+        return answers
 
 
 def at_position(error: InvalidInput, position: int) -> InvalidInput:

@@ -159,14 +159,35 @@ class TestBoth:
         assert job is not None
         assert job.status == "active"
 
+    @pytest.mark.parametrize("apart", [True, False])
     @pytest.mark.parametrize("first", [True, False])
-    async def test_when_one_raises_neither_has_happened(self, database: Database, heard: Heard, first: bool) -> None:
+    async def test_when_one_raises_neither_has_happened(
+        self, record: Record, database: Database, heard: Heard, first: bool, apart: bool
+    ) -> None:
         bad = Refuse(Conflict("no"))
-        change: Any = Both(bad, a_job()) if first else Both(a_job(), bad)
+        change: Any = Both(bad, a_job(), apart) if first else Both(a_job(), bad, apart)
+        neighbour = a_job()
+        async with record.busy(database):
+            tasks = await begun(database.write(change), database.write(neighbour))
         with pytest.raises(Conflict):
-            await database.write(change)
-        assert await job_ids(database) == []
-        assert not heard.events
+            await tasks[0]
+        await tasks[1]
+        assert await job_ids(database) == [neighbour.job_id] == heard.of
+
+    async def test_each_who_ends_a_job_gets_another_one(self, record: Record, database: Database, heard: Heard) -> None:
+        jobs = [await held(database) for _ in range(3)]
+        stale = Both(Complete(jobs[0].id, jobs[0].fence + 1, "{}"), CLAIM, apart=True)
+        left = [await submitted(database) for _ in range(3)]
+        del heard.events[:]
+        changes: list[Any] = [Both(Complete(job.id, job.fence, "{}"), CLAIM, apart=True) for job in jobs]
+        async with record.busy(database):
+            tasks = await begun(*(database.write(change) for change in (stale, *changes)))
+        (nothing, first), *answers = await asyncio.gather(*tasks)
+        assert nothing is None
+        assert [ended and ended.id for ended, _ in answers] == [job.id for job in jobs]
+        claimed = [first, *(following for _, following in answers)]
+        assert sorted(job.id for job in claimed if job is not None) == sorted(job.id for job in left)
+        assert sorted(heard.of) == sorted(job.id for job in (*jobs, *left))
 
 
 class TestTelling:

@@ -233,7 +233,12 @@ class TestLostCommits:
         yield database
         await database.close()
 
-    async def test_one_that_took_place_is_answered_and_told(self, database: Database, cutter: Cutter) -> None:
+    @pytest.mark.parametrize("another", [False, True], ids=["alone", "with the next BEGIN"])
+    async def test_one_that_took_place_is_answered_and_told(
+        self, database: Database, cutter: Cutter, another: bool
+    ) -> None:
+        if another:
+            await submitted(database)
         heard: list[Event] = []
         database.listen(heard.extend)
         cutter.cut = "back"

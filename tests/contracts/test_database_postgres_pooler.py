@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from snapasset.database import Both
 from snapasset.database.postgres import PostgresDatabase
 from snapasset.database.postgres_connection import connect, is_direct
-from snapasset.database.postgres_line import KEPT, NAMED, OFTEN, PLAN_SECONDS, Line, Texts
+from snapasset.database.postgres_line import AHEAD_SECONDS, KEPT, NAMED, OFTEN, PLAN_SECONDS, Line, Texts
 from snapasset.records.claims import Beat
 from snapasset.records.endings import Complete
 from snapasset.records.jobs import GetJob
@@ -28,7 +29,7 @@ from tests.servers.postgres import shared_server
 from tests.servers.proxy import Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from snapasset.database import Database
@@ -92,6 +93,63 @@ class TestNothingIsLeft:
             assert [tuple(row) for row in await line.texts.fetch("SELECT $1::int + 1", n)] == [(n + 1,)]
             await line.end(driver, "COMMIT")
             await driver.execute("DISCARD ALL")
+        await line.close()
+
+
+class TestBegunAhead:
+    """A transaction that is begun with the COMMIT of the one before."""
+
+    OPEN = (
+        "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND datname = current_database()"
+    )
+
+    @pytest.fixture
+    async def line(self, record: PostgresRecord) -> AsyncIterator[Line]:
+        line = Line(record.url, may_name=True)
+        yield line
+        await line.close()
+
+    async def transaction(self, line: Line, settings: Mapping[str, str]) -> tuple[Any, ...]:
+        driver = await line.begin("READ COMMITTED", settings)
+        [found] = await line.texts.fetch("SELECT CAST(now() AS text), current_setting('lock_timeout')")
+        await line.commit(driver, "READ COMMITTED", settings)
+        return tuple(found)
+
+    @pytest.mark.parametrize("change", ["none", "other settings", "long ago", "rest", "lost"])
+    async def test_it_is_used_while_it_is_fresh_and_as_it_should_be(
+        self, line: Line, monkeypatch: pytest.MonkeyPatch, change: str
+    ) -> None:
+        settings = {"lock_timeout": "1234ms"}
+        first, _ = await self.transaction(line, settings)
+        driver = await line.begin("READ COMMITTED", settings)
+        begun = await driver.fetchval("SELECT CAST(now() AS text)")
+        assert begun != first
+        await line.commit(driver, "READ COMMITTED", settings)
+        before = await driver.fetchval("SELECT CAST(now() AS text)")
+        if change == "other settings":
+            settings = {"lock_timeout": "77ms"}
+        elif change == "long ago":
+            later = time.monotonic() + AHEAD_SECONDS
+            monkeypatch.setattr("snapasset.database.postgres_line.time.monotonic", lambda: later)
+        elif change == "rest":
+            await line.rest()
+        elif change == "lost":
+            driver.terminate()
+        now, lock_timeout = await self.transaction(line, settings)
+        assert (now == before) == (change == "none")
+        assert lock_timeout == settings["lock_timeout"]
+
+    async def test_none_stays_open_when_nobody_wants_it(self, record: PostgresRecord, database: Database) -> None:
+        for _ in range(3):
+            await submitted(database)
+        async with asyncio.timeout(10):
+            while record.glimpse(self.OPEN) != [(0,)]:  # noqa: ASYNC110  the server is asked
+                await asyncio.sleep(0.01)
+
+    async def test_through_a_pooler_none_is_begun(self, record: PostgresRecord) -> None:
+        line = Line(record.url)
+        await self.transaction(line, {})
+        assert record.glimpse(self.OPEN) == [(0,)]
         await line.close()
 
 
@@ -163,7 +221,7 @@ class TestTexts:
             job = await submitted(database)
             assert (await claimed(database)).id == job.id
             await database.write(Complete(job.id, 1, "{}"))
-            assert proxy.said.count(b"COMMIT\0") == 3
+            assert proxy.said.count(b"COMMIT\0") + proxy.said.count(b"COMMIT; BEGIN") == 3
             return proxy.said.count(DESCRIBE)
 
         assert [await life() > 0, await life(), await life()] == [True, 0, 0]

@@ -16,6 +16,7 @@ import redis
 
 from snapasset.errors import DatabaseUnavailable
 from snapasset.event import Event, Tick
+from snapasset.feed import redis_publisher
 from snapasset.feed.redis import RedisFeed
 from snapasset.feed.redis_listener import Listener
 from tests.contracts.conftest import wait_until
@@ -155,6 +156,18 @@ async def test_however_many_watch_the_record_is_asked_once(system: System, here:
     for receiver in receivers:
         await receiver.has(event("a", 1), event("a", 2))
     assert system.record.looks.count("a") == 1
+
+
+async def test_what_follows_one_large_batch_does_not_wait(
+    system: System, here: RedisFeed, there: RedisFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_publisher, "_BREATH_SECONDS", 3_600.0)
+    receiver = Receiver()
+    await here.subscribe("a", receiver)
+    system.record.commit(there, event("a", 1), *(event(f"other-{number}", 1) for number in range(100)))
+    await receiver.has(event("a", 1))
+    system.record.commit(there, event("a", 2))
+    await receiver.has(event("a", 1), event("a", 2))
 
 
 async def test_ones_own_news_comes_at_once_and_only_once(system: System, here: RedisFeed, there: RedisFeed) -> None:

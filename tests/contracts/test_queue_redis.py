@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from saq.job import Status
 
-from snapasset.queue.redis import RedisRings
+from snapasset.queue.redis import DEQUEUE_SECONDS, RedisRings
 from tests.contracts.conftest import wait_until, working
 from tests.contracts.test_queue import begin, counts, put, stored, stuck, take
 
@@ -188,3 +188,24 @@ async def test_a_queue_that_was_listened_to_can_be_closed_and_leaves_no_connecti
         return len(redis_server.command("CLIENT", "LIST").splitlines()) == 1
 
     await wait_until(alone)
+
+
+class _Enough(Exception):
+    """Ends a wait that has no end."""
+
+
+async def test_who_waits_without_end_asks_again_at_times_of_its_own(
+    queue: RedisRings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience: list[float] = []
+
+    async def blmove(_source: str, _target: str, seconds: float, *_ends: str) -> None:
+        patience.append(seconds)
+        if len(patience) == 50:
+            raise _Enough
+
+    monkeypatch.setattr(queue._idle, "blmove", blmove)  # pyright: ignore[reportPrivateUsage]
+    with pytest.raises(_Enough):
+        await queue.dequeue()
+    assert DEQUEUE_SECONDS / 2 <= min(patience) < max(patience) <= DEQUEUE_SECONDS
+    assert len(set(patience)) > 40

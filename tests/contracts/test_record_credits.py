@@ -11,14 +11,22 @@ from snapasset.database import Both
 from snapasset.errors import Conflict, NotEnoughCredits
 from snapasset.records.claims import GiveBack
 from snapasset.records.costs import Charge, SaveCharge
-from snapasset.records.credits import GetCredits, GrantCredits
-from snapasset.records.endings import Cancel, Complete, EndCancelled, Fail
+from snapasset.records.credits import (
+    AstrayReservations,
+    GetCredits,
+    GrantCredits,
+    MendReservations,
+    Reservations,
+)
+from snapasset.records.dependencies import MendBlocked
+from snapasset.records.endings import Cancel, Complete, EndCancelled, Fail, PutOff
+from snapasset.records.retention import RemoveJobs
 from snapasset.records.revival import Retry
 from snapasset.records.steps import FinishStep, SavePaidStep, StartStep
 from snapasset.records.submission import SubmitAll
 from snapasset.records.upkeep import Expire, HeldJobs, Reap
-from tests.contracts.record_backends import Look
-from tests.contracts.record_jobs import FAULT, OWNER, STRANGER, a_job, claimed
+from tests.contracts.record_backends import Do, Look
+from tests.contracts.record_jobs import FAULT, OWNER, STRANGER, a_job, claimed, gone
 
 if TYPE_CHECKING:
     from snapasset.database import Database
@@ -212,4 +220,126 @@ class TestLate:
         await database.write(GiveBack(old.id, old.fence))
         await database.write(Cancel(old.id, OWNER))
         await self.late(database, old)
+        assert await left(database) == 10
+        assert await reasons(database) == [(1, "reserve", -2), (1, "return", 2)]
+
+
+def by_an_older_program(job: Job, status: str = "failed") -> Do:
+    """A run's end as it was written before there were credits."""
+    return Do("UPDATE jobs SET status = $2, finished_at = now_ms() WHERE id = $1", (job.id, status))
+
+
+async def mend(database: Database) -> int:
+    page = await database.read(AstrayReservations())
+    return await database.write(MendReservations(page.astray)) if page.astray else 0
+
+
+class TestMending:
+    """What a run has left reserved that ended in ways of another program."""
+
+    async def test_what_an_older_program_has_left_is_given_back_once(self, database: Database, record: Record) -> None:
+        await give(database)
+        job = await database.write(taking())
+        await database.write(by_an_older_program(job))
+        assert (await left(database), await database.read(AstrayReservations())) == (8, Reservations((job.id,), None))
+        both = [one.write(MendReservations((job.id,))) for one in (database, await record.open())]
+        assert sorted(await asyncio.gather(*both)) == [0, 1]
+        assert (await left(database), await mend(database)) == (10, 0)
+        assert await reasons(database) == [(1, "reserve", -2), (1, "return", 2)]
+        assert await database.read(AstrayReservations()) == Reservations((), None)
+
+    async def test_what_it_paid_for_and_kept_is_taken(self, database: Database) -> None:
+        await give(database)
+        await database.write(taking())
+        job = await claimed(database)
+        await database.write(StartStep(job.id, job.fence, STEP, paid=True, progress=1))
+        await database.write(Do("UPDATE job_steps SET state = 'done', output = '1' WHERE job_id = $1", (job.id,)))
+        await database.write(by_an_older_program(job))
+        assert await mend(database) == 0
+        assert await reasons(database) == [(1, "reserve", -2), (1, "take", 0)]
+
+    async def test_a_picture_that_it_has_kept_is_taken_by_who_ends_the_job(self, database: Database) -> None:
+        await give(database)
+        await database.write(taking())
+        job = await claimed(database)
+        await database.write(StartStep(job.id, job.fence, STEP, paid=True, progress=1))
+        await database.write(Do("UPDATE job_steps SET state = 'done', output = '1' WHERE job_id = $1", (job.id,)))
+        await database.write(Complete(job.id, job.fence, "{}"))
+        assert (await left(database), await mend(database)) == (8, 0)
+
+    async def test_a_job_that_is_gone_has_nothing_reserved(self, database: Database) -> None:
+        await give(database)
+        job = await database.write(taking())
+        await gone(database, job.id)
+        assert (await mend(database), await left(database)) == (1, 10)
+
+    async def test_nor_has_a_run_that_another_has_followed(self, database: Database) -> None:
+        await give(database)
+        job = await database.write(taking())
+        await database.write(by_an_older_program(job))
+        await database.write(Retry(job.id, OWNER))
+        assert (await left(database), await mend(database), await left(database)) == (6, 1, 8)
+        await pay(database, await claimed(database))
+        assert await left(database) == 8
+
+    async def test_a_run_that_an_older_program_began_reserves_when_it_pays(self, database: Database) -> None:
+        await give(database, 3)
+        job = await database.write(taking())
+        await database.write(Cancel(job.id, OWNER))
+        await database.write(
+            Do("UPDATE jobs SET status = 'waiting', run = 2, finished_at = NULL WHERE id = $1", (job.id,))
+        )
+        assert await left(database) == 3
+        await pay(database, await claimed(database))
+        assert (await left(database), await reasons(database)) == (
+            1,
+            [(1, "reserve", -2), (1, "return", 2), (2, "reserve", -2), (2, "take", 0)],
+        )
+
+    async def test_who_removes_a_job_gives_back_what_it_has_left(self, database: Database, clock: Clock) -> None:
+        await give(database)
+        saved, lost = [await database.write(taking()) for _ in range(2)]
+        job = await claimed(database)
+        await database.write(StartStep(job.id, job.fence, STEP, paid=True, progress=1))
+        await database.write(Do("UPDATE job_steps SET state = 'done', output = '1' WHERE job_id = $1", (saved.id,)))
+        for one in (saved, lost):
+            await database.write(by_an_older_program(one))
+        await database.write(a_job())
+        assert len(await database.write(RemoveJobs((saved.id, lost.id), clock.now))) == 2
+        assert (await left(database), await mend(database)) == (8, 0)
+
+    @pytest.mark.parametrize("status", ["waiting", "delayed", "blocked", "active"])
+    async def test_what_has_not_ended_keeps_what_it_has_reserved(self, database: Database, status: str) -> None:
+        await give(database)
+        parent = (await database.write(a_job(delay_ms=1))).id if status == "blocked" else None
+        await database.write(taking(delay_ms=int(status == "delayed"), depends_on=() if parent is None else (parent,)))
+        if status == "active":
+            await claimed(database)
+        assert await database.read(Look("SELECT status FROM jobs WHERE credits > 0")) == [(status,)]
+        assert (await mend(database), await left(database)) == (0, 8)
+        jobs = await database.read(Look("SELECT id FROM jobs WHERE credits > 0"))
+        assert (await database.write(MendReservations((jobs[0][0],))), await left(database)) == (0, 8)
+
+    async def test_it_is_looked_for_page_by_page(self, database: Database) -> None:
+        await give(database)
+        jobs = [await database.write(taking()) for _ in range(3)]
+        for job in (jobs[0], jobs[2]):
+            await database.write(by_an_older_program(job))
+        first = await database.read(AstrayReservations(limit=2))
+        assert first == Reservations((jobs[0].id,), (jobs[1].id, 1))
+        assert await database.read(AstrayReservations(first.next or ("", 0), 2)) == Reservations((jobs[2].id,), None)
+
+    async def test_who_is_failed_for_a_lost_parent_or_cancelled_while_put_off_gets_its_own_back(
+        self, database: Database
+    ) -> None:
+        await give(database)
+        parent = await database.write(a_job())
+        await database.write(taking(depends_on=(parent.id,)))
+        await gone(database, parent.id)
+        await database.write(MendBlocked())
+        assert await left(database) == 10
+        await database.write(taking())
+        job = await claimed(database)
+        await database.write(Cancel(job.id, OWNER))
+        await database.write(PutOff(job.id, job.fence, FAULT, 1))
         assert await left(database) == 10

@@ -154,7 +154,7 @@ class TestFate:
         assert (generation.made, [file.id for file in generation.files]) == (MADE, ["f-1"])
 
     async def test_the_newest_of_a_likeness_is_found_by_its_owner(self, database: Database, clock: Clock) -> None:
-        assert await database.read(FindLike(OWNER, "like")) is None
+        assert await database.read(FindLike(OWNER, "like")) == []
         for generation_id, late in (("g-1", False), ("g-2", True)):
             job = await held(database, generation_id=generation_id)
             await database.write(StartStep(job.id, job.fence, "generate", paid=True, progress=1.0))
@@ -166,18 +166,17 @@ class TestFate:
                 change = FinishStep(job.id, job.fence, "generate", MADE, 2.0, file, MADE, likeness="like")
                 await database.write(change)
                 await database.write(Complete(job.id, job.fence, "{}"))
-            alike = await database.read(FindLike(OWNER, "like"))
-            assert alike is not None
+            alike = (await database.read(FindLike(OWNER, "like")))[0]
             assert (alike.id, alike.made, [one.id for one in alike.files]) == (
                 generation_id, MADE, [f"f-{generation_id}"],
             )  # fmt: skip
             clock.move(1)
-        assert await database.read(FindLike(STRANGER, "like")) is None
-        assert await database.read(FindLike(OWNER, "unlike")) is None
+        assert await database.read(FindLike(STRANGER, "like")) == []
+        assert await database.read(FindLike(OWNER, "unlike")) == []
+        assert [one.id for one in await database.read(FindLike(OWNER, "like"))] == ["g-2", "g-1"]
+        assert [one.id for one in await database.read(FindLike(OWNER, "like", 1))] == ["g-2"]
         await database.write(Do("UPDATE generations SET condemned_at = 1 WHERE id = 'g-2'"))
-        alike = await database.read(FindLike(OWNER, "like"))
-        assert alike is not None
-        assert alike.id == "g-1"
+        assert [one.id for one in await database.read(FindLike(OWNER, "like"))] == ["g-1"]
 
     async def test_it_outlives_its_job(self, database: Database) -> None:
         job = await ended(database, await submitted(database, generation_id=G))

@@ -211,6 +211,57 @@ class TestCalling:
         assert sum(begun) == 3
 
 
+class TestLater:
+    """What is put off, or waits for others, stands in the way of its owner on its own day, and of nobody else's work."""
+
+    async def test_what_is_put_off_counts_on_its_own_day(self, database: Database) -> None:
+        await database.write(costly(100, delay_ms=DAY_MS))
+        await database.write(costly(100))
+        await refused(database, costly(1))
+        for later in (costly(1, delay_ms=DAY_MS), costly(60, STRANGER, delay_ms=DAY_MS)):
+            error = await refused(database, later)
+            assert (error.retry_after_seconds, "2027-01-16" in error.detail) == (None, True)
+        await database.write(costly(50, STRANGER, delay_ms=DAY_MS))
+        await database.write(costly(100, delay_ms=2 * DAY_MS))
+
+    async def test_when_its_day_has_come_it_counts_as_of_that_day(self, database: Database, clock: Clock) -> None:
+        await database.write(costly(100, run_at=clock.now + DAY_MS))
+        clock.move(DAY_MS - 1)
+        await refused(database, costly(1))
+        await database.write(costly(150, STRANGER, Caps(None, 150)))
+        clock.move(1)
+        await database.write(Promote())
+        await refused(database, costly(1, STRANGER, Caps(None, 150)))
+
+    async def test_what_is_due_later_today_keeps_nobody_else_waiting(self, database: Database) -> None:
+        await database.write(costly(100, delay_ms=1000))
+        await refused(database, costly(1))
+        await refused(database, costly(51, STRANGER, delay_ms=1000))
+        await database.write(costly(100, STRANGER))
+        await refused(database, costly(51, "session:cleo"))
+        await database.write(costly(50, "session:cleo"))
+
+    async def test_nor_does_what_waits_for_another_job(self, database: Database) -> None:
+        first = await database.write(a_job(delay_ms=30 * DAY_MS))
+        await database.write(costly(100, depends_on=(first.id,)))
+        await refused(database, costly(1))
+        await database.write(costly(100, STRANGER))
+
+    async def test_many_at_once_are_asked_about_day_by_day(self, database: Database) -> None:
+        many = tuple(costly(50, delay_ms=days * DAY_MS) for days in (0, 0, 1, 1, 2))
+        for day in range(2):
+            error = await refused(database, SubmitAll((*many, costly(1, delay_ms=day * DAY_MS)), tuple(range(6))))
+            assert (error.retry_after_seconds is None) == (day > 0)
+        await database.write(SubmitAll(many, tuple(range(5))))
+
+    async def test_who_was_put_off_until_tomorrow_counts_tomorrow(self, database: Database, clock: Clock) -> None:
+        await database.write(costly(100))
+        job = await claimed(database)
+        await database.write(PutOff(job.id, job.fence, FAULT, DAY_MS))
+        await database.write(costly(100))
+        await refused(database, costly(1, delay_ms=DAY_MS))
+
+
 class TestPutOff:
     async def test_it_waits_says_why_and_has_not_used_an_attempt(self, database: Database, clock: Clock) -> None:
         await database.write(costly())

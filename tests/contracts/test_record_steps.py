@@ -113,10 +113,10 @@ class TestDone:
 
     async def test_the_newest_run_has_the_last_word(self, database: Database) -> None:
         job = await held(database)
-        await start(database, job)
+        await start(database, job, paid=False)
         await finish(database, job, '"first"')
         job = await again(database, job)
-        await start(database, job)
+        await start(database, job, paid=False)
         await finish(database, job, '"second"')
         assert await database.read(DoneSteps(job.id)) == {STEP: '"second"'}
 

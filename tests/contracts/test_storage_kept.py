@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from snapasset.errors import FileMissing, StorageUnavailable
+from snapasset.errors import BadPicture, FileMissing, StorageQuotaExceeded, StorageUnavailable
 from snapasset.job import new_id
 from snapasset.records.blobs import BlobBytes, BlobsAfter
 from snapasset.records.claims import GiveBack
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from snapasset.database import Database
     from snapasset.job import Job
+    from tests.contracts.record_backends import Clock
 
 BYTES = bytes(range(256)) * 1000
 
@@ -41,11 +42,14 @@ class Away(LocalStorage):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.away = False
+        self.refuses: set[str] = set()
         self.brought: list[str] = []
 
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         self.brought.append(key)
         self._see()
+        if key in self.refuses:
+            raise StorageQuotaExceeded
         await super().put(key, data, content_type)
 
     async def get(self, key: str) -> bytes:
@@ -55,6 +59,9 @@ class Away(LocalStorage):
     async def delete(self, keys: Collection[str]) -> frozenset[str]:
         self._see()
         return await super().delete(keys)
+
+    async def check(self) -> None:
+        self._see()
 
     def _see(self) -> None:
         if self.away:
@@ -98,8 +105,17 @@ class TestTheRecord:
 
     async def test_who_has_lost_the_job_leaves_none_beside_what_is_there(self, database: Database) -> None:
         job = await paid_step(database, paid_file("g/1"))
-        assert await database.write(FinishStep(job.id, 99, "generate", "{}", 2, (paid_file("g/2"),))) is None
-        await database.write(SavePaidStep(job.id, job.run, "generate", "{}", (paid_file("g/3"),)))
+        late = (paid_file("g/2"),)
+        assert await database.write(FinishStep(job.id, 99, "generate", "{}", 2, late)) is None
+        await database.write(SavePaidStep(job.id, job.run, "generate", "{}", late))
+        assert await waiting(database) == ["g/1"]
+
+    async def test_a_late_answer_that_is_brought_twice_stays(self, database: Database) -> None:
+        job = await held(database, generation_id="g")
+        await database.write(StartStep(job.id, job.fence, "generate", paid=True, progress=1))
+        await database.write(GiveBack(job.id, job.fence))
+        for _ in range(2):  # the answer to the first was lost
+            await database.write(SavePaidStep(job.id, job.run, "generate", "{}", (paid_file("g/1"),)))
         assert await waiting(database) == ["g/1"]
 
     async def test_a_late_answer_brings_its_bytes(self, database: Database) -> None:
@@ -182,8 +198,9 @@ class TestBringing:
         assert await kept.get("g/1") == BYTES
 
     async def test_uploads_go_on_by_themselves_when_it_is_back(
-        self, database: Database, remote: Away, tmp_path: Path
+        self, database: Database, remote: Away, caplog: pytest.LogCaptureFixture
     ) -> None:
+        caplog.set_level("INFO", "worker.uploads")
         kept = KeptStorage(remote, database, pause_ms=0)
         await paid_step(database, paid_file("g/1"))
         remote.away = True
@@ -195,13 +212,53 @@ class TestBringing:
         async def gone() -> bool:
             return await waiting(database) == []
 
+        async def told() -> bool:
+            return len(caplog.records) > 1
+
         await wait_until(tried)
         assert await waiting(database) == ["g/1"]
         remote.away = False
         await wait_until(gone)
+        await wait_until(told)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert await remote.get("g/1") == BYTES
+        assert [line.levelname for line in caplog.records] == ["WARNING", "INFO"], "each is said once"
+
+    async def test_one_that_the_storage_refuses_holds_up_no_other(
+        self, database: Database, clock: Clock, remote: Away, kept: KeptStorage, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        remote.refuses = {"g/1", "g/2"}
+        await paid_step(database, *(paid_file(f"g/{number}") for number in range(1, 5)))
+        assert [await kept.bring_one() for _ in range(5)] == [True] * 4 + [False]
+        assert (await waiting(database), await keys_of(remote)) == (["g/1", "g/2"], ["g/3", "g/4"])
+
+        clock.move(8 * 60_000)  # it has waited so long that it is tried once a minute
+        assert [await kept.bring_one() for _ in range(3)] == [True, True, False]
+        clock.move(59_000)
+        await paid_step(database, paid_file("g/5"))
+        assert [await kept.bring_one() for _ in range(2)] == [True, False]
+        assert await waiting(database) == ["g/1", "g/2"]
+        clock.move(1_000)
+        remote.refuses.clear()
+        assert [await kept.bring_one() for _ in range(3)] == [True, True, False]
+        assert await waiting(database) == []
+        told = [line for line in caplog.records if line.levelname == "ERROR"]
+        assert [vars(line)["key"] for line in told] == ["g/1", "g/2"], "each is said once"
+
+    async def test_it_says_what_has_waited_for_long(self, database: Database, clock: Clock, kept: KeptStorage) -> None:
+        assert await kept.complaint() is None
+        await paid_step(database, paid_file("g/1"))
+        clock.move(59_000)
+        assert await kept.complaint() is None
+        await paid_step(database, paid_file("g/2"))
+        clock.move(61_000)
+        said = await kept.complaint()
+        assert said is not None
+        assert "2, with 512,000 bytes, the oldest for 2 min" in said
+        await kept.bring_one()
+        await kept.bring_one()
+        assert await kept.complaint() is None
 
     async def test_one_that_died_in_the_middle_is_followed_by_another(
         self, database: Database, remote: Away, kept: KeptStorage
@@ -241,9 +298,18 @@ class TestRemoval:
 
 
 class TestLimits:
-    async def test_what_is_too_large_is_not_kept(self, kept: KeptStorage) -> None:
-        assert kept.keeps(32 * 1024 * 1024)
-        assert not kept.keeps(32 * 1024 * 1024 + 1)
+    async def test_what_is_too_large_goes_to_the_storage_or_ends_the_job(
+        self, database: Database, remote: Away
+    ) -> None:
+        kept = KeptStorage(remote, database, largest=len(BYTES))
+        assert not await kept.place("g/1", BYTES, "image/png")
+        assert remote.brought == [], "what fits waits for no network"
+        assert await kept.place("g/2", BYTES + b"x", "image/png")
+        assert await remote.get("g/2") == BYTES + b"x"
+        remote.away = True
+        with pytest.raises(BadPicture, match="larger than") as caught:
+            await kept.place("g/3", BYTES + b"x", "image/png")
+        assert not caught.value.retryable, "or it would be paid for again"
 
     async def test_nothing_is_paid_for_that_could_not_be_kept(self, database: Database, remote: Away) -> None:
         small = KeptStorage(remote, database, most=len(BYTES))

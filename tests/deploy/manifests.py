@@ -109,8 +109,11 @@ def copied() -> Iterator[tuple[str, str]]:
     for stage in dockerfile():
         for word, rest in stage:
             if word == "COPY" and not rest.startswith("--from="):
-                source, target = rest.split()
-                yield source, target
+                *sources, target = rest.split()
+                yield from (
+                    (source, f"{target}{source.rpartition('/')[2]}" if target.endswith("/") else target)
+                    for source in sources
+                )
 
 
 def excluded(path: str) -> bool:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from server.studio_files import FOLDER, read_studio
 from tests.architecture.tree import project_files
 from tests.deploy.manifests import (
     ROOT,
@@ -31,6 +32,10 @@ from tests.deploy.manifests import (
     readme,
 )
 from tests.flows.process import Server, Worker, environment
+from tests.web.studio import BUILD_SECONDS, node
+from web.build import sources
+from web.node import WEB
+from web.packages import INSTALL
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -138,14 +143,15 @@ def test_nothing_else_is_in_the_image(app: Path) -> None:
     [
         ".venv/bin/python", ".git/config", ".data/snapasset.db", ".env", "tests/conftest.py", "requirements/dev.txt",
         "docker-compose.yml", "snapasset/__pycache__/job.cpython-311.pyc", "server/page/x.pyc", "worker/railway.json",
-        "node_modules/x.js", "backup.jsonl.gz",
+        "node_modules/x.js", "backup.jsonl.gz", "web/node_modules/vite/package.json", "web/dist/index.html", "web/tests/x.ts",
+        "web/build.py", "web/library/sdk.js",
     ],
 )  # fmt: skip
 def test_what_is_not_of_the_image_is_not_even_sent_to_its_builder(path: str) -> None:
     assert excluded(path)
 
 
-@pytest.mark.parametrize("path", ["requirements/runtime.txt", "server/page/app.js", "snapasset/job.py"])
+@pytest.mark.parametrize("path", ["requirements/runtime.txt", "server/page/app.js", "snapasset/job.py", "web/.npmrc"])
 def test_what_is_of_the_image_is_sent(path: str) -> None:
     assert (ROOT / path).exists()
     assert not excluded(path)
@@ -212,12 +218,19 @@ def test_packages_are_installed_by_their_hashes_and_only_those_of_the_service() 
     assert {"--require-hashes", "--only-binary=:all:"} <= set(install.split())
 
 
-def test_it_is_made_in_two_stages_of_one_base_whose_version_is_said() -> None:
+def test_it_is_made_in_stages_whose_bases_and_versions_are_said() -> None:
     first, *stages = dockerfile()
-    assert [stage[0].rest for stage in stages] == ["${PYTHON_IMAGE} AS build", "${PYTHON_IMAGE}"]
+    assert [stage[0].rest for stage in stages] == [
+        "${NODE_IMAGE} AS studio",
+        "${PYTHON_IMAGE} AS build",
+        "${PYTHON_IMAGE}",
+    ]
     base = re.fullmatch(r"PYTHON_IMAGE=python:(\d+\.\d+)\.\d+-slim-\w+", first[0].rest)
     assert base
     assert SETUP["project"]["requires-python"] == f">={base[1]}"
+    node = re.fullmatch(r"NODE_IMAGE=node:(\d+\.\d+\.\d+)-\w+-slim", first[1].rest)
+    assert node
+    assert f"\nnodejs-wheel-binaries=={node[1]} " in (ROOT / "requirements" / "dev.txt").read_text("utf-8")
 
 
 def test_python_is_started_itself_and_prints_at_once() -> None:
@@ -228,7 +241,7 @@ def test_python_is_started_itself_and_prints_at_once() -> None:
 
 
 def test_what_changes_seldom_is_built_first() -> None:
-    _, build, image = dockerfile()
+    _, studio, build, image = dockerfile()
     [packages] = [at for at, (word, rest) in enumerate(build) if word == "RUN" and "--require-hashes" in rest]
     before = [rest.split()[0] for word, rest in build[:packages] if word == "COPY"]
     after = [rest.split()[0] for word, rest in build[packages:] if word == "COPY"]
@@ -236,4 +249,36 @@ def test_what_changes_seldom_is_built_first() -> None:
     assert sorted(after) == ["server", "snapasset", "worker"]
     words = [word for word, _ in image]
     assert words.index("RUN") < words.index("COPY")
-    assert [rest.split()[1] for word, rest in image if word == "COPY"] == ["/opt/snapasset", "/app"]
+    assert [rest.split()[1] for word, rest in image if word == "COPY"] == ["/opt/snapasset", "/app", "/studio/dist"]
+    [installed] = [at for at, (word, rest) in enumerate(studio) if word == "RUN" and rest.startswith("npm ci")]
+    early = [rest.split()[:-1] for word, rest in studio[:installed] if word == "COPY"]
+    assert early == [["web/package.json", "web/package-lock.json", "web/.npmrc"]]
+
+
+def _names(web: Path) -> list[str]:
+    return [path.relative_to(web).as_posix() for path in sources(web)]
+
+
+def test_the_studio_is_built_of_all_its_sources_and_put_where_it_is_served_from(tmp_path: Path) -> None:
+    app = in_image(tmp_path)
+    copied_there = tmp_path / "studio"
+    assert _names(copied_there) == _names(WEB)
+    assert (copied_there / ".npmrc").is_file()
+    [brought] = [rest.split()[1:] for word, rest in dockerfile()[-1] if word == "COPY" and "--from=studio" in rest]
+    assert brought == ["/studio/dist", f"/app/{FOLDER.relative_to(ROOT).as_posix()}"]
+    assert app.name == "app"
+
+
+@pytest.mark.timeout(BUILD_SECONDS + 120)
+def test_what_is_copied_for_the_studio_is_enough_to_build_it(tmp_path: Path) -> None:
+    found, folder = node(), in_image(tmp_path).parent / "studio"
+    (folder / "node_modules").symlink_to(WEB / "node_modules")
+    words = json.loads((folder / "package.json").read_text("utf-8"))["scripts"]["build"].split()
+    assert words[0] == "vite"
+    found.run("vite/bin/vite.js", *words[1:], web=folder, seconds=100)
+    assert read_studio(folder / "dist") is not None
+
+
+def test_packages_of_the_studio_are_installed_by_the_lock_file_and_run_nothing() -> None:
+    [install] = [rest for word, rest in dockerfile()[1] if word == "RUN" and "npm ci" in rest]
+    assert install.split() == ["npm", *INSTALL]

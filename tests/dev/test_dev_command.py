@@ -36,10 +36,11 @@ UNREACHABLE = "absent==1 --hash=sha256:" + "0" * 64 + "\n"
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     root = tmp_path / "a checkout"
-    for folder in ("server", "requirements"):
+    for folder in ("server", "requirements", "web"):
         (root / folder).mkdir(parents=True)
     shutil.copy(ROOT / "dev.py", root)
     (root / "server" / "__main__.py").write_text(SERVER)
+    (root / "web" / "build.py").touch()
     (root / "requirements" / "uv.txt").write_text("./absent.whl\n")
     (root / "requirements" / "runtime.txt").touch()
     (root / "requirements" / "dev.txt").touch()
@@ -98,6 +99,25 @@ def test_signals_reach_the_server(checkout: Path) -> None:
     process.send_signal(signal.SIGTERM)
     status, out, err = finish(process)
     assert (status, out) == (7, "stopped"), err
+
+
+def test_the_studio_is_built_before_the_server_starts(checkout: Path) -> None:
+    build = checkout / "web" / "build.py"
+    build.write_text("import os, pathlib, sys; pathlib.Path('built').write_text(sys.prefix + '|' + os.getcwd())")
+    assert finish(start(checkout, "lock", "--help"))[0] != 0
+    assert not (checkout / "built").exists(), "only run needs it"
+    status, out, err = finish(start(checkout, "run"))
+    assert status == 0, err
+    assert (checkout / "built").read_text() == f"{checkout / '.venv'}|{checkout}"
+    assert seen_by_server(out)
+
+
+def test_without_a_studio_it_starts_all_the_same(checkout: Path) -> None:
+    (checkout / "web" / "build.py").write_text("import sys; sys.exit('the studio could not be built')")
+    status, out, err = finish(start(checkout, "run", "--port", "1"))
+    assert status == 0
+    assert seen_by_server(out)[0] == ["--port", "1"]
+    assert "the studio could not be built" in err
 
 
 def test_two_at_once_make_one_venv(checkout: Path) -> None:

@@ -108,12 +108,16 @@ class FakeOpenAI:
         keys: those it accepts; None: whatever comes.
         strict: whether it refuses what OpenAI refuses; another server may want other fields.
         looks: how often the models were asked for.
+        connections: how many were opened.
     """
 
-    def __init__(self, *script: Behaviour, strict: bool = True, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, *script: Behaviour, strict: bool = True, tls: ssl.SSLContext | None = None, port: int = 0
+    ) -> None:
         self.script = list(script)
         self.bills = 0
         self.looks = 0
+        self.connections = 0
         self.requests: list[Request] = []
         self.models: dict[str, str | None] = dict(_MODELS)
         self.tells_models: Behaviour | None = None
@@ -124,6 +128,7 @@ class FakeOpenAI:
         self.hung = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._tls = tls
+        self._port = port
         self._server: asyncio.Server | None = None
 
     @property
@@ -140,7 +145,7 @@ class FakeOpenAI:
         return f"{self.origin}/v1"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 20, ssl=self._tls)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, limit=1 << 20, ssl=self._tls)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -153,6 +158,7 @@ class FakeOpenAI:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = cast("asyncio.Task[None]", asyncio.current_task())
         self._tasks.add(task)
+        self.connections += 1
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 await self._answer(Call(self, await _read(reader), writer))

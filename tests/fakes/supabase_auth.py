@@ -26,14 +26,16 @@ ANN: Final = "0f8fad5b-d9cb-469f-a165-70867728950e"
 BEN: Final = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 LEGACY_SECRET: Final = "the older secret of the fake, and of nothing else"
 
-Mood = Literal["well", "down", "page", "broken", "wrong", "huge", "nested", "moved", "slow"]
-"""page: HTML with status 200. broken: half of the JSON. wrong: JSON of another form. moved: redirected to a good answer."""
+Mood = Literal["well", "down", "page", "broken", "wrong", "huge", "nested", "moved", "slow", "empty", "others"]
+"""empty: a set without a key. others: a set of keys that are of no use here. page: HTML with status 200. broken: half of the JSON. wrong: JSON of another form. moved: redirected to a good answer."""
 
 _BODIES: Final[dict[str, str]] = {
     "page": "<html>It works!</html>",
     "broken": '{"keys": [{"kid": "a',
     "wrong": '{"keys": {"kid": "a"}}',
     "nested": "[" * 30_000,
+    "empty": '{"keys": []}',
+    "others": '{"keys": [{"kid": "first", "kty": "oct", "k": "c2VjcmV0", "alg": "HS256"}]}',
 }
 
 

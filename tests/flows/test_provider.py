@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.fakes.openai import KEY, FakeOpenAI, file_of, hangs
+from tests.fakes.openai import KEY, FakeOpenAI, file_of, hangs, refuses
 from tests.flows.person import Person
 from tests.flows.process import ROOT, command, environment
 from tests.flows.soundness import assert_sound
-from tests.flows.waiting import PATIENCE
+from tests.flows.waiting import PATIENCE, awaited
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,7 @@ pytestmark = pytest.mark.timeout(60)
 
 WANTED = {"prompt": "mountains above a lake at dusk", "platforms": ["linkedin-cover"]}
 CANARY = "sk-canary-of-this-test"
+ADMIN_TOKEN = "a token of an admin of this test alone"
 
 
 def settings(fake: FakeOpenAI, **others: Any) -> dict[str, Any]:
@@ -97,6 +98,34 @@ async def test_a_wrong_key_is_named_by_the_banner_and_by_health_and_printed_nowh
         assert (job["status"], job["error"]["code"], job["attempt"]) == ("failed", "provider_refused", 1)
         assert fake.bills == 0
         assert all("canary" not in text for text in (answer.text, str(job), str(server.log()), str(worker.log())))
+
+
+async def test_an_empty_account_is_told_by_every_process_until_an_admin_has_the_queue_go_on(
+    host: Host, http: httpx.AsyncClient
+) -> None:
+    async with FakeOpenAI(refuses(429, "insufficient_quota")) as fake:
+        worker = await asyncio.to_thread(host.work, **settings(fake))
+        host.expected.add("the provider's quota is used up")
+        server = await asyncio.to_thread(host.start, **settings(fake, admin_token=ADMIN_TOKEN, fallback_worker="off"))
+        alice = Person(http, server)
+        job_id = await alice.submit("image-generation", WANTED)
+
+        async def is_said(status: str) -> dict[str, Any]:
+            services = (await health(http, server))["services"]
+            return services if services["provider"]["status"] == status else {}
+
+        services = await awaited(lambda: is_said("down"), "the quota is said to be used up")
+        assert worker.logged("the provider's quota is used up")
+        assert "quota" in services["provider"]["why"]
+        resume = "/api/queues/image-generation/resume"
+        assert f"POST {resume} with ADMIN_TOKEN as bearer token." in services["queues"]["imageGeneration"]["why"]
+        admin = {"authorization": f"Bearer {ADMIN_TOKEN}"}
+        assert (await http.post(f"{server.url}{resume}", headers=admin)).status_code == 200
+        services = await awaited(lambda: is_said("ok"), "nothing is wrong any more")
+        assert "why" not in services["queues"]["imageGeneration"]
+        assert (await alice.has(job_id, "completed"))["cost"]["calls"] == 1
+        assert (server.logged("an admin acts")["admin"], fake.bills) == ("ADMIN_TOKEN", 1)
+        assert ADMIN_TOKEN not in str(server.log())
 
 
 @pytest.mark.parametrize("module", ["server", "worker"])

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import Receive, Scope, Send
 
+    from server.studio_files import Studio
     from snapasset.database import Database
     from snapasset.event import Event
     from snapasset.job import Job
@@ -192,6 +193,7 @@ class Artist:
 
     name = "artist"
     model = "artist-1"
+    paid = True
 
     def __init__(self, *standing: Any) -> None:
         self.standing = Standing(*standing or ("ok",))
@@ -219,6 +221,7 @@ async def opened(
     clock: Callable[[], float] = time.time,
     tools: Mapping[type, object] | None = None,
     record: Database | None = None,
+    studio: Studio | None = None,
 ) -> AsyncGenerator[Service]:
     """The service; `wrap` may put something between it and its database, `clock` says how old signed addresses are.
 
@@ -264,6 +267,7 @@ async def opened(
         users=users,
         file_urls=file_urls,
         metrics=metrics,
+        studio=studio,
         drain=drain,
         lives=lambda: True,
     )
@@ -272,7 +276,7 @@ async def opened(
     async def lifespan(_app: Starlette) -> AsyncGenerator[State]:
         yield state
 
-    app = application(lifespan)
+    app = application(lifespan, settings.cors_origins)
     try:
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(stateful(app, state)), base_url="http://test"

@@ -68,7 +68,9 @@ EXPECTED = {
     "GET /api/generations/{generation_id}/zip": OWNED,
     "GET /api/files/{file_id}": OWNED,
     "GET /api/usage": OPEN,
-    "POST /api/usage/credits": Row(401, 401, 401, 200, 401, {"owner": "session:a", "credits": 1, "name": "a"}),
+    "POST /api/usage/credits": Row(
+        401, 401, 401, 200, 401, {"owner": "session:" + 64 * "a", "credits": 1, "name": "a"}
+    ),
     "POST /api/queues/{queue}/resume": Row(401, 401, 401, 200, 401),
     "GET /api/kinds": PUBLIC,
     "GET /openapi.json": PUBLIC,
@@ -78,6 +80,7 @@ EXPECTED = {
     "GET /health/detailed": Row(401, 401, 401, 200, 401),
     "GET /metrics": PUBLIC._replace(bad=404),
     "GET /": PUBLIC,
+    "GET /assets/{name:path}": Row(404, 404, 404, 404, 404),
     "GET /page/{name:path}": PUBLIC,
 }
 OF_USERS = {**EXPECTED, "GET /metrics": Row(200, 404, 404, 404, 404)}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.supabase import KEY, running_supabase
+from tests.fakes.supabase_auth import ANN, BEN
 from tests.server.breakable import Breakable
 from tests.server.service import ADMIN, ADMIN_TOKEN, ALICE, GOOD, Service, opened, settings_for
 
@@ -105,6 +107,30 @@ async def test_an_admin_needs_no_cookie_and_no_origin(service: Service) -> None:
     )
     assert answer.status_code == 202
     assert "set-cookie" not in answer.headers
+
+
+RESUME = "/api/queues/walk/resume"
+CREDITS = "/api/usage/credits"
+GIFT = {"owner": f"session:{64 * 'a'}", "credits": 2, "name": "order-17"}
+
+
+async def test_every_act_of_an_admin_is_logged_with_who_he_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with running_supabase() as project:
+        auth, role = project.auth, {"role": "admin"}
+        settings = settings_for(tmp_path, supabase_url=project.url, supabase_service_key=KEY)
+        async with opened(settings) as service:
+            admins = {"ADMIN_TOKEN": ADMIN, f"user:{ANN}": auth.bearer(ANN, app_metadata=role)}
+            for who in (*admins.values(), auth.bearer(BEN), ALICE, {}):
+                await service.http.post(RESUME, headers=who)
+                await service.http.post(CREDITS, json=GIFT, headers=who)
+    acts = [vars(record) for record in caplog.records if record.message == "an admin acts"]
+    assert [(act["admin"], act["method"], act["path"]) for act in acts] == [
+        (admin, "POST", path) for admin in admins for path in (RESUME, CREDITS)
+    ]
+    told = json.dumps([vars(record) for record in caplog.records], default=repr)
+    for headers in admins.values():
+        assert headers["authorization"].partition(" ")[2] not in told
 
 
 async def test_no_token_is_ever_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

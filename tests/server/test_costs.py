@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from snapasset.records.costs import Charge
+from snapasset.records.endings import Fail
 from snapasset.records.steps import FinishStep, StartStep
 from snapasset.storage import Storage
+from tests.contracts.record_jobs import FAULT
 from tests.server.described import Described
 from tests.server.service import ALICE, BOB, GOOD, opened, settings_for
 from tests.worker.processors.pictures import Painter
@@ -135,3 +137,53 @@ async def test_pictures_that_are_free_are_made_whatever_may_be_spent(tmp_path: P
 async def test_what_has_no_price_is_refused_where_there_is_a_limit(tmp_path: Path) -> None:
     async with shop(tmp_path, None, spend_cap_usd=100) as service:
         assert (await post(service)).json()["code"] == "spend_cap_reached"
+
+
+# --- another run
+
+
+async def lost_one(service: Service) -> str:
+    """A job that has failed before anything was paid for."""
+    job_id = await service.submit()
+    job = await service.claim()
+    await service.state["database"].write(Fail(job.id, job.fence, FAULT, retryable=False, delay_ms=0))
+    return job_id
+
+
+async def retry(service: Service, job_id: str, status: int) -> Any:
+    answer = await service.http.post(f"/api/jobs/{job_id}/retry", headers=ALICE)
+    assert answer.status_code == status, answer.text
+    described = Described((await service.http.get("/openapi.json")).json())
+    return described.body("/api/jobs/{jobId}/retry", "post", status, answer.text), answer.headers
+
+
+async def test_another_run_is_refused_as_another_job_would_be(tmp_path: Path) -> None:
+    async with shop(tmp_path, spend_cap_owner_usd=0.3) as service:
+        job_id = await lost_one(service)
+        other = (await post(service)).json()["jobId"]
+        body, headers = await retry(service, job_id, 429)
+        assert (body["code"], body["retryable"], int(headers["retry-after"]) > 0) == ("spend_cap_reached", True, True)
+        assert body["detail"] == (await post(service)).json()["detail"]
+        assert (await service.http.delete(f"/api/jobs/{other}", headers=ALICE)).status_code == 200
+        assert (await retry(service, job_id, 202))[0]["status"] == "waiting"
+
+
+async def test_another_run_takes_credits_as_another_job_would(tmp_path: Path) -> None:
+    async with shop(tmp_path, credits_per_picture=2) as service:
+        owner = (await service.http.get("/api/usage", headers=ALICE)).json()["owner"]
+        await service.state["client"].grant(owner, 3, "a gift")
+        job_id = await lost_one(service)
+        assert (await post(service)).status_code == 202
+        body, _ = await retry(service, job_id, 402)
+        assert (body["code"], body["detail"]) == ("not_enough_credits", (await post(service)).json()["detail"])
+        await service.state["client"].grant(owner, 1, "one more")
+        await retry(service, job_id, 202)
+
+
+async def test_a_picture_for_another_day_is_asked_about_for_that_day(tmp_path: Path) -> None:
+    async with shop(tmp_path, spend_cap_owner_usd=0.3) as service:
+        later = {**GOOD, "options": {"delay": 86_400}}
+        assert (await post(service, body=later)).status_code == 202
+        assert (await post(service)).status_code == 202
+        for body in (later, GOOD):
+            assert (await post(service, body=body)).json()["code"] == "spend_cap_reached"

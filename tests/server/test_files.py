@@ -15,6 +15,8 @@ from snapasset.records.files import FileRow
 from snapasset.records.steps import FinishStep
 from snapasset.storage.kept import KeptStorage
 from snapasset.storage.local import LocalStorage
+from tests.contracts.record_backends import Do
+from tests.server.described import Described
 from tests.server.service import ALICE, addressed, served
 
 if TYPE_CHECKING:
@@ -122,6 +124,23 @@ async def test_a_file_that_the_record_keeps_for_its_storage_is_served_like_any_o
     assert told["urlExpiresAt"]
     zipped = await service.http.get(f"/api/generations/{job.generation_id}/zip?master=true", headers=ALICE)
     assert BYTES in zipped.content
+
+
+async def test_one_that_the_storage_does_not_take_is_told_of_by_health(service: Service) -> None:
+    database = service.state["database"]
+    service.state["storage"] = KeptStorage(service.state["storage"], database)
+    job = await service.claim() if await service.submit() else None
+    assert job is not None
+    await service.step(job)
+    file = FileRow(new_id(), "master", "master", "generations/g/a.jpg", "image/jpeg", len(BYTES), 1, 1, data=BYTES)
+    await database.write(FinishStep(job.id, job.fence, "generate", "{}", 30, (file,), "{}"))
+    await database.write(Do("UPDATE blobs SET created_at = created_at - 180000"))
+    body = (await service.http.get("/health")).json()
+    Described((await service.http.get("/openapi.json")).json()).check_as("Health", body)
+    storage = body["services"]["storage"]
+    assert storage["status"] == "ok"
+    assert "1, with" in storage["why"]
+    assert "the oldest for 3 min" in storage["why"]
 
 
 class Cut(LocalStorage):

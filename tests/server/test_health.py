@@ -172,7 +172,8 @@ async def test_a_queue_that_has_paused_itself_says_why_and_an_admin_has_it_go_on
     assert (body["status"], queue["paused"]) == ("degraded", True)
     resume = "/api/queues/image-generation/resume"
     assert "quota is used up" in queue["why"]
-    assert f"POST {resume}" in queue["why"]
+    assert f"POST {resume} with ADMIN_TOKEN as bearer token." in queue["why"]
+    assert body["services"]["provider"]["why"] == "The quota or budget at the picture provider is used up."
     assert (await service.http.post(resume, headers=ALICE)).status_code == 401
     answer = await service.http.post(resume, headers=ADMIN)
     assert described.body("/api/queues/{queue}/resume", "post", 200, answer.text) == {
@@ -180,7 +181,42 @@ async def test_a_queue_that_has_paused_itself_says_why_and_an_admin_has_it_go_on
     }  # fmt: skip
     body = await _health(service)
     assert (body["status"], "why" in body["services"]["queues"]["imageGeneration"]) == ("ok", False)
+    assert body["services"]["provider"] == {"status": "ok", "name": "artist", "model": "artist-1"}
     assert (await service.http.post("/api/queues/no-such-queue/resume", headers=ADMIN)).status_code == 404
+
+
+NOBODY_YET = "set ADMIN_TOKEN, as nobody is an admin here yet, start again, and resume by POST"
+SUPABASE = {"supabase_url": "http://127.0.0.1:1", "supabase_service_key": "sb_secret_of_nothing"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"admin_token": None}, NOBODY_YET),
+        (SUPABASE, "with ADMIN_TOKEN as bearer token, or as a user whose app_metadata.role is admin."),
+        ({**SUPABASE, "admin_token": None, "admin_claim": "role"}, "/resume as a user whose role is admin (ADMIN_TOKEN is"),
+    ],
+)  # fmt: skip
+async def test_a_queue_that_has_paused_itself_says_who_may_have_it_go_on(
+    tmp_path: Path, settings: dict[str, Any], told: str
+) -> None:
+    async with opened(settings_for(tmp_path, **settings)) as service:
+        await service.state["database"].write(PauseQueue("image-generation", ProviderQuotaExceeded.code))
+        why = (await _health(service))["services"]["queues"]["imageGeneration"]["why"]
+        assert told in why
+        assert "POST /api/queues/image-generation/resume" in why
+        if "admin_token" not in settings:
+            detailed = (await service.get("/health/detailed", ADMIN))["queues"]["imageGeneration"]
+            assert detailed["why"] == why
+
+
+async def test_painters_that_cost_nothing_have_no_quota(tmp_path: Path) -> None:
+    free = Artist()
+    free.paid = False
+    async with opened(settings_for(tmp_path), provider=free) as service:
+        await service.state["database"].write(PauseQueue("image-generation", ProviderQuotaExceeded.code))
+        body = await _health(service)
+        assert (body["status"], body["services"]["provider"]["status"]) == ("degraded", "ok")
 
 
 async def test_a_worker_that_has_fallen_silent_counts_no_more(tmp_path: Path) -> None:

@@ -229,6 +229,13 @@ async def test_one_owner_cannot_have_jobs_without_end(tmp_path: Path) -> None:
         await service.submit(who=BOB)
 
 
+@pytest.mark.parametrize(("given", "told"), [(1, 600.0), (300, 600.0), (301, 601.0), (7_200, 7_500.0)])
+async def test_an_attempt_lasts_for_as_long_as_the_provider_may_take(tmp_path: Path, given: int, told: float) -> None:
+    async with opened(settings_for(tmp_path, openai_seconds=given)) as service:
+        kinds = {kind["kind"]: kind for kind in (await service.get("/api/kinds"))["kinds"]}
+        assert kinds["image-generation"]["timeoutSeconds"] == told
+
+
 async def test_the_kinds_tell_what_they_take(service: Service) -> None:
     answer = await service.http.get("/api/kinds")
     kinds = {kind["kind"]: kind for kind in answer.json()["kinds"]}

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tests.fakes.supabase_auth import FakeAuth
 
 ILL: Final = [mood for mood in get_args(Mood) if mood not in ("well", "slow")]
+EMPTY: Final = ("empty", "others")
+"""What a project that signs with its older secret publishes, and one that has lost its keys."""
 
 
 class Clock:
@@ -132,8 +134,8 @@ async def test_without_any_key_nobody_is_let_in_until_there_is_one(
         with pytest.raises(Unavailable):
             await keys.find("first", "ES256")
     assert auth.asked == 1, "it is left alone for a moment"
-    down, why = keys.standing()
-    assert (down, "SUPABASE_URL" in (why or "")) == ("down", True)
+    status, why = keys.standing()
+    assert (status, "SUPABASE_URL" in (why or "")) == ("unknown" if mood in EMPTY else "down", True)
     auth.mood = "well"
     clock.now += 5
     assert await keys.find("first", "ES256") is not None
@@ -234,22 +236,29 @@ async def test_of_many_keys_the_first_are_kept(auth: FakeAuth, keys: SigningKeys
     assert await keys.find("k32", "ES256") is None
 
 
-async def test_a_project_without_such_keys_is_told_from_one_that_is_away(auth: FakeAuth, keys: SigningKeys) -> None:
+async def test_a_project_without_such_keys_is_told_from_one_that_is_away(
+    auth: FakeAuth, keys: SigningKeys, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     assert keys.standing() == ("unknown", None)
-    auth.keys = []
-    assert await keys.find("first", "ES256") is None
+    auth.mood = "empty"
+    with pytest.raises(Unavailable):
+        await keys.find("first", "ES256")
     assert keys.standing() == ("unknown", "SUPABASE_URL publishes no signing keys.")
+    assert not caplog.records, "which is as it should be where the older secret is used"
+    auth.mood = "well"
+    clock.now += 5
+    assert await keys.find("first", "ES256") is not None
 
 
 async def test_an_outage_is_told_once(
     auth: FakeAuth, keys: SigningKeys, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="server.signing_keys")
-    for mood in ("down", "page", "wrong", "well"):
+    for mood in ("well", "empty", "down", "page", "wrong", "others", "well", "well"):
         auth.mood = mood
         clock.now += 60
         with contextlib.suppress(Unavailable):
-            await keys.find("first", "ES256")
+            await keys.find("another", "ES256")
     assert [record.getMessage() for record in caplog.records] == [
         "the keys of users' tokens cannot be fetched",
         "the keys of users' tokens can be fetched again",

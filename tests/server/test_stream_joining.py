@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 
+from server.events import JobStream
 from server.streams.job_topic import FRESH_SECONDS
+from server.streams.wire import EXTENSION
 from snapasset.records.events import EventsAfter
 from snapasset.records.watched import GetWatched
 from tests.server.breakable import Breakable
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
+    from starlette.types import Scope
+
+    from server.streams.response import Joined
     from snapasset.database import Read
 
 T = TypeVar("T")
@@ -285,6 +290,32 @@ async def test_who_leaves_while_the_record_is_asked_is_forgotten(
             async with listening(port, "/health/live"):
                 pass
         database.hangs = False
+        async with following(port, job_id) as next_one:
+            assert await next_one.frame() is not None
+            assert service.state["hub"].readers == 1
+        assert not caplog.records
+
+
+async def test_who_is_turned_out_before_the_first_frame_is_forgotten(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    join = JobStream.join
+
+    async def join_and_be_turned_out(self: JobStream, scope: Scope) -> Joined:
+        joined = await join(self, scope)
+        scope["extensions"][EXTENSION].evict()  # another needs its place; it is lost only a turn of the loop later
+        return joined
+
+    async with asked(tmp_path) as (service, port, _):
+        job_id = await service.submit()
+        with monkeypatch.context() as patched:
+            patched.setattr(JobStream, "join", join_and_be_turned_out)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(f"GET /api/jobs/{job_id}/events HTTP/1.1\r\nhost: x\r\n".encode())
+            writer.write(f"x-session-id: {ALICE['x-session-id']}\r\n\r\n".encode())
+            with suppress(ConnectionResetError):
+                assert await reader.read() == b""
+            writer.close()
         async with following(port, job_id) as next_one:
             assert await next_one.frame() is not None
             assert service.state["hub"].readers == 1

@@ -24,6 +24,20 @@ if TYPE_CHECKING:
 NOTHING = {"usd": 0, "calls": 0, "pictures": 0, "doubtfulCalls": 0, "unpricedCalls": 0}
 
 
+NOBODIES = (
+    "",
+    "session:0f3c",
+    "user:ann",
+    "admin",
+    "system",
+    "nobody",
+    f"session:{'a' * 64}\n",
+    f"session:{'A' * 64}",
+    "a" * 999,
+)
+"""Names that nobody can have who asks for pictures."""
+
+
 async def usage(service: Service, who: dict[str, str] = ALICE) -> Any:
     answer = await service.http.get("/api/usage", headers=who)
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
@@ -108,8 +122,10 @@ async def test_only_admins_give_and_only_what_makes_sense(tmp_path: Path) -> Non
             assert (await give(service, who)).status_code == 401
         assert (await give(service)).status_code == 200
         assert (await give(service, credits=6)).status_code == 409
-        for wrong in ({"credits": 1.5}, {"name": ""}, {"owner": ""}, {"more": 1}):
+        for wrong in ({"credits": 1.5}, {"name": ""}, {"more": 1}, *({"owner": owner} for owner in NOBODIES)):
             assert (await give(service, **wrong)).status_code == 422
+        user = "user:0f8fad5b-d9cb-469f-a165-70867728950e"
+        assert (await give(service, owner=user, name="order-2")).json()["owner"] == user
         assert (await usage(service))["credits"]["left"] == 5
 
 

@@ -14,7 +14,7 @@ from snapasset.job import Status
 from snapasset.job_type import Wire
 from snapasset.records.files import FileRow
 from snapasset.records.steps import FinishStep
-from tests.worker.engine import OWNER, engine, kind, within
+from tests.worker.engine import OWNER, changes_of, engine, kind, wait_until, within
 from worker.processors.trial import Nothing
 
 if TYPE_CHECKING:
@@ -345,3 +345,35 @@ async def test_nothing_new_is_paid_for_once_the_job_is_known_to_be_lost(tmp_path
         await e.start()
         assert (await e.final(job))["status"] == Status.COMPLETED
     assert [till.bills for till in steps] == [1, 1]
+
+
+async def test_whoever_is_cancelled_while_it_saves_gives_the_job_back_with_the_step_done(tmp_path: Path):
+    till, saving, go_on = Till(), asyncio.Event(), asyncio.Event()
+    processors: list[asyncio.Task[Any]] = []
+
+    async def run(context: JobContext[Nothing]) -> Nothing:
+        task = asyncio.current_task()
+        assert task is not None
+        processors.append(task)
+        await context.step("buy", till.pay, output=Bill, span=(0, 50), paid=True)
+        return Nothing()
+
+    async def guard(operation: Write[Any] | Read[Any]) -> None:
+        if any(isinstance(one, FinishStep) for one in changes_of(operation)):
+            saving.set()
+            await go_on.wait()
+
+    async with engine(tmp_path, kind(run), workers=0) as e:
+        e.database.guard = guard
+        runner = await e.start()
+        job = await e.submit()
+        await within(saving.wait())
+        stopping = asyncio.create_task(runner.stop())
+        await wait_until(processors[0].cancelling)
+        go_on.set()
+        await within(stopping)
+        assert (await e.job(job)).status == Status.WAITING
+        assert [body["state"] for body in e.story(job) if "state" in body] == ["started", "done"], "it was in time"
+        await e.start()
+        assert (await e.final(job))["status"] == Status.COMPLETED
+    assert till.bills == 1

@@ -9,12 +9,15 @@ import pytest
 
 from snapasset.errors import BadConfiguration
 from snapasset.event import ERROR
-from snapasset.job import Status
+from snapasset.job import Status, new_id
 from snapasset.records.costs import Charge
+from snapasset.records.credits import GetCredits
 from snapasset.records.spending import DAY_MS
+from snapasset.records.submission import Submit
 from snapasset.settings import Settings
+from tests.contracts.record_backends import Do
 from tests.fakes.openai import KEY
-from tests.worker.engine import Clock, engine, kind
+from tests.worker.engine import OWNER, Clock, engine, kind
 from worker.images.pool import PixelPool
 from worker.processors.trial import Nothing
 from worker.providers.choose import choose_provider
@@ -92,3 +95,21 @@ async def test_a_limit_without_a_price_ends_the_start() -> None:
     async with PixelPool(1) as pool:
         with pytest.raises(BadConfiguration, match="OPENAI_PRICES_FILE"):
             await choose_provider(settings, pool)
+
+
+async def test_credits_that_an_older_program_has_left_reserved_are_given_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with engine(tmp_path, kind(Till().run), workers=0) as e:
+        await e.client.grant(OWNER, 5, "a gift")
+        for status in ("waiting", "failed"):
+            job_id = new_id()
+            submit = Submit(job_id, "trial", "trial", OWNER, "{}", priority=0, attempts=3, estimate=1, credits=2)
+            await e.record.write(submit)
+            end = "UPDATE jobs SET status = $2, finished_at = CASE WHEN $2 = 'failed' THEN 1 END WHERE id = $1"
+            await e.record.write(Do(end, (job_id, status)))
+        for _ in range(20):
+            await e.upkeep()
+        assert await e.record.read(GetCredits(OWNER)) == 3
+        said = [vars(record) for record in caplog.records if record.message == "ended jobs had credits reserved"]
+        assert [(one["jobs"], one["givenBack"]) for one in said] == [(1, 1)]

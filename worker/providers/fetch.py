@@ -32,6 +32,21 @@ _PORTS: Final = {"https": 443, "http": 80}
 _LAST_PORT: Final = 65_535
 _MOVED: Final = {301, 302, 303, 307, 308}
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_GLOBAL_V6: Final = ipaddress.ip_network("2000::/3")
+"""All that has been given out for addresses of one machine; the older fec0::/10, of a site, lies outside."""
+
+_NOBODYS: Final = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "192.0.0.0/24",  # for protocols: NAT's own, PCP, and a cloud's metadata at .192
+            "192.88.99.0/24",  # relays of 6to4, long given up: whoever is near may say that he is one
+            "168.63.129.16/32",  # the host beneath a machine of Azure, public in looks alone: metadata, certificates
+            "3fff::/20",  # for examples
+        ),
+    )
+)
+"""Which `ipaddress` takes for anybody's, in the oldest Python that runs this or in all."""
 
 
 class Origin(NamedTuple):
@@ -154,7 +169,7 @@ class Fetcher:
 
 
 def is_public(address: str) -> bool:
-    """Whether anybody in the world means the same machine by this address, also by the one that is wrapped up in it."""
+    """Whether anybody in the world means the same machine by this address, also by those that are wrapped up in it."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:  # with a zone, as in fe80::1%eth0: of this link and no other
@@ -162,9 +177,17 @@ def is_public(address: str) -> bool:
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.scope_id:
             return False
-        wrapped = ip.ipv4_mapped or ip.sixtofour or (ip.teredo or (None, None))[1]
-        if ip in _NAT64:
-            wrapped = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
-        if wrapped is not None:
-            return is_public(str(wrapped))
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+        if wrapped := _wrapped(ip):
+            return all(is_public(str(inner)) for inner in wrapped)
+        if ip not in _GLOBAL_V6:
+            return False
+    of_nobody = any(ip.version == network.version and ip in network for network in _NOBODYS)
+    return ip.is_global and not of_nobody and not ip.is_multicast and not ip.is_reserved
+
+
+def _wrapped(ip: ipaddress.IPv6Address) -> Sequence[ipaddress.IPv4Address]:
+    """The older addresses to which the way to this one leads; none when it is what it looks like."""
+    if ip in _NAT64:
+        return [ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)]
+    one = ip.ipv4_mapped or ip.sixtofour
+    return [one] if one is not None else ip.teredo or ()

@@ -151,12 +151,15 @@ async def store(
 ) -> FileRow:
     """Store a picture of a generation, and have it written down with the step that made it.
 
-    One that was `paid` for is handed to the record, where a storage may be away: the commit that says so brings its bytes.
+    One that was `paid` for is not lost with the storage: where that has not taken it, the commit that says so brings its
+    bytes into the record.
     """
     file_id = new_id()
     key = key_of(generation_id, file_id, name, content_type)
-    kept = paid and isinstance(storage, KeptStorage) and storage.keeps(len(data))
-    if not kept:
+    kept = False
+    if paid and isinstance(storage, KeptStorage):
+        kept = not await storage.place(key, data, content_type)
+    else:
         await storage.put(key, data, content_type)
     file = FileRow(
         id=file_id,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from snapasset.errors import StorageUnavailable
 from snapasset.event import ERROR
 from snapasset.job import Status
 from snapasset.records.blobs import BlobsAfter
@@ -18,7 +21,7 @@ from snapasset.storage.supabase import SupabaseStorage
 from snapasset.storage.supabase.opening import Patience
 from tests.fakes.supabase import KEY, Fault, running_supabase
 from tests.worker.engine import OWNER, engine
-from tests.worker.processors.pictures import SMALL, Painter, Studio, wanted
+from tests.worker.processors.pictures import SMALL, Painter, Studio, picture, wanted
 from worker.images.platforms import PLATFORMS
 from worker.processors.image_generation import image_generation
 
@@ -54,6 +57,13 @@ class Site(NamedTuple):
         kept = await self.engine.record.read(BlobsAfter(""))
         return [facts.key.rpartition("-")[2] for facts in kept]
 
+    async def brought(self) -> None:
+        """Bring all that waits, as soon as it is due."""
+        async with asyncio.timeout(10):
+            while await self.waiting():
+                if not await self.storage.bring_one():
+                    await asyncio.sleep(0.01)
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[FakeSupabase]:
@@ -70,11 +80,13 @@ def fake(server: FakeSupabase) -> Iterator[FakeSupabase]:
 
 
 @asynccontextmanager
-async def opened(folder: Path, fake: FakeSupabase, painter: Painter, *, most: int = 2**30) -> AsyncGenerator[Site]:
-    patience = Patience(silence=5.0, pauses=())
+async def opened(
+    folder: Path, fake: FakeSupabase, painter: Painter, *, most: int = 2**30, silence: float = 5.0
+) -> AsyncGenerator[Site]:
+    patience = Patience(silence=silence, pauses=())
     remote = await SupabaseStorage.opened(fake.url, KEY, "pictures", patience)
     async with Studio(folder, painter) as studio, engine(folder, IMAGE, tools=studio.tools, workers=0) as e:
-        storage = KeptStorage(remote, e.database, most=most)
+        storage = KeptStorage(remote, e.database, most=most, pause_ms=50)
         e.tools[Storage] = storage
         await e.start()
         yield Site(e, storage, painter)
@@ -160,3 +172,63 @@ async def test_what_cost_nothing_is_not_kept_in_the_record(tmp_path: Path, fake:
         job = await site.engine.submit(KIND, wanted(A))
         assert (await site.engine.final(job))["status"] == Status.COMPLETED
         assert (await site.waiting(), fake.sent(MASTER)) == ([], 1)
+
+
+OUTAGES = {
+    "500": Fault("refused", times=math.inf, status=500),
+    "503": AWAY,
+    "429": Fault("refused", times=math.inf, status=429, error="too_many_connections"),
+    "silence": Fault("hang", times=math.inf),
+    "401": Fault("refused", times=math.inf, status=401, message="Invalid API key"),
+    "403": Fault("refused", times=math.inf, status=403, error="Unauthorized"),
+    "stored and answered 500": Fault("lost", "POST /object/pictures/gen", times=math.inf),
+}
+"""What goes on for a minute, or for as long as the job is tried."""
+
+
+@pytest.mark.parametrize("fault", OUTAGES)
+async def test_whatever_the_storage_says_meanwhile_one_picture_is_paid_for(
+    tmp_path: Path, fake: FakeSupabase, fault: str
+) -> None:
+    async with opened(tmp_path, fake, Painter(), silence=0.3) as site:
+        e = site.engine
+        fake.break_down(replace(OUTAGES[fault]))
+        job = await e.submit(KIND, wanted(A))
+        last = await e.final(job)
+        assert (last["status"], last["error"]["code"], last["attempt"]) == (Status.FAILED, "storage_unavailable", 3)
+        with suppress(StorageUnavailable):
+            await site.storage.bring_one()
+        steps = await e.steps(job)
+        assert (site.painter.bills, steps["generate"].doubts, await site.waiting()) == (1, 0, ["master.png"])
+
+        fake.heal()
+        await e.client.retry(job, owner=OWNER)
+        assert (await e.final(job, run=2))["status"] == Status.COMPLETED
+        assert site.painter.bills == 1
+        await site.brought()
+        stored = fake.buckets["pictures"].objects
+        [master] = [stored[row.key] for row in await e.files(job) if row.role == "master"]
+        assert master.data == site.painter.data
+
+
+async def test_a_master_larger_than_the_bucket_takes_stays_in_the_record_and_holds_nobody_up(
+    tmp_path: Path, fake: FakeSupabase
+) -> None:
+    usual, large = fake.largest, Painter(data=picture() + bytes(200_000))
+    async with opened(tmp_path, fake, large) as site:
+        e = site.engine
+        fake.largest = 150_000
+        job = await e.submit(KIND, wanted(A))
+        assert (await e.final(job))["status"] == Status.COMPLETED, "its renditions are smaller"
+        large.data = picture()
+        other = await e.submit(KIND, wanted(A))
+        assert (await e.final(other))["status"] == Status.COMPLETED
+        for _ in range(3):
+            await site.storage.bring_one()
+        assert (await site.waiting(), site.painter.bills) == (["master.png"], 2)
+        [master] = [row for row in await e.files(job) if row.role == "master"]
+        assert len(await site.storage.get(master.key)) == master.size
+
+        fake.largest = usual
+        await site.brought()
+        assert fake.buckets["pictures"].objects[master.key].data == await site.storage.get(master.key)

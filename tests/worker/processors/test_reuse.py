@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from snapasset.errors import AnswerLost, StorageFailed, StorageUnavailable
+from snapasset.errors import AnswerLost, NotEnoughCredits, SpendCapReached, StorageFailed, StorageUnavailable
+from snapasset.event import ERROR
 from snapasset.job import Status
 from snapasset.job_type import Access
+from snapasset.records.credits import GetCredits
 from snapasset.records.generations import Condemn, Forget, GetGeneration
 from snapasset.settings import Settings
 from tests.worker.engine import OWNER, Engine, engine
@@ -19,9 +22,11 @@ from worker.processors.image_generation import image_generation
 from worker.providers import ImageType
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
     from tests.worker.engine import Body
+    from worker.providers import ImageRequest
 
 IMAGE = image_generation(Settings(), PLATFORMS)
 
@@ -154,3 +159,89 @@ async def test_what_was_made_in_an_earlier_attempt_is_not_said_to_be_taken_again
         last = await make(e, reuse=True)
         assert (reused(last), last["attempt"], painter.bills) == ((False, None), 3, 2)
         assert last["cost"]["calls"] == 2
+
+
+async def test_when_the_nearest_twin_s_file_is_gone_the_next_one_is_taken(tmp_path: Path) -> None:
+    async with Studio(tmp_path) as studio, engine(tmp_path, IMAGE, tools=studio.tools) as e:
+        first = await make(e)
+        for _ in range(2):
+            again = await make(e, reuse=True)
+            (key,) = [file.key for file in await e.files(again["jobId"]) if file.role == "master"]
+            await studio.shelf.delete([key])
+        assert reused(await make(e, reuse=True)) == (True, first["generationId"])
+    assert studio.painter.bills == 1
+
+
+# --- where money is short
+
+
+class Priced(Painter):
+    """One whose pictures cost half a dollar."""
+
+    def estimate(self, request: ImageRequest) -> int | None:
+        return 500_000 if request.width else None
+
+
+@asynccontextmanager
+async def shop(folder: Path, **settings: Any) -> AsyncGenerator[tuple[Engine, Studio, Priced]]:
+    painter = Priced()
+    async with Studio(folder, painter) as studio, engine(folder, IMAGE, tools=studio.tools, **settings) as e:
+        yield e, studio, painter
+
+
+async def order(e: Engine, *, reuse: bool = True) -> str:
+    args = wanted(SMALL[0], reuse=reuse)
+    return (await e.client.submit(IMAGE.kind, args, owner=OWNER, access=Access.SESSION)).id
+
+
+async def lose_master(e: Engine, studio: Studio, job_id: str) -> None:
+    await studio.shelf.delete([file.key for file in await e.files(job_id) if file.role == "master"])
+
+
+async def test_what_costs_nothing_is_taken_on_whatever_is_left(tmp_path: Path) -> None:
+    async with shop(tmp_path, spend_cap_usd=0.5, credits_per_picture=2) as (e, _, painter):
+        await e.client.grant(OWNER, 4, "a gift")
+        assert (await e.final(await order(e)))["status"] == Status.COMPLETED
+        with pytest.raises(SpendCapReached):
+            await order(e, reuse=False)
+        await e.client.grant(OWNER, -2, "and back")
+        with pytest.raises(NotEnoughCredits):
+            await order(e, reuse=False)
+        job = await order(e)
+        assert (await e.job(job)).estimate == 0
+        assert reused(await e.final(job))[0]
+        assert await e.record.read(GetCredits(OWNER)) == 0
+    assert painter.bills == 1
+
+
+async def test_when_the_master_is_gone_by_then_the_call_waits_for_the_next_day(tmp_path: Path) -> None:
+    async with shop(tmp_path, spend_cap_usd=0.5) as (e, studio, painter):
+        first = await order(e)
+        await e.final(first)
+        await lose_master(e, studio, first)
+        job = await order(e)
+        told = await e.event(job, type=ERROR)
+        assert (told["code"], told["status"]) == ("spend_cap_reached", Status.DELAYED)
+        assert "today is used up" in told["message"]
+        assert ((await e.job(job)).attempt, painter.bills) == (0, 1)
+
+
+async def test_or_it_ends_where_there_are_no_credits(tmp_path: Path) -> None:
+    async with shop(tmp_path, credits_per_picture=2) as (e, studio, painter):
+        await e.client.grant(OWNER, 2, "a gift")
+        first = await order(e)
+        await e.final(first)
+        await lose_master(e, studio, first)
+        job = await order(e)
+        last = await e.final(job)
+        assert (last["error"]["code"], last["attempt"]) == ("not_enough_credits", 1)
+        assert "takes 2 of your credits, and 0 are left" in last["error"]["message"]
+        with pytest.raises(NotEnoughCredits):
+            await order(e, reuse=False)
+        # Another run is taken on like the first, and pays where there is something to pay with.
+        await e.client.retry(job, owner=OWNER)
+        assert (await e.final(job, run=2))["error"]["code"] == "not_enough_credits"
+        await e.client.grant(OWNER, 3, "another")
+        await e.client.retry(job, owner=OWNER)
+        assert (await e.final(job, run=3))["status"] == Status.COMPLETED
+        assert (await e.record.read(GetCredits(OWNER)), painter.bills) == (1, 2)

@@ -27,10 +27,13 @@ PNG = {"content-type": "image/png"}
 
 PRIVATE = [
     "127.0.0.1", "127.9.9.9", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
+    "100.100.100.200", "100.127.255.255", "168.63.129.16", "192.0.0.9", "192.0.0.192", "192.88.99.1",
     "192.0.2.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
     "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1",
+    "fec0::1", "feff:ffff::1", "3fff::1", "3fff:fff:ffff::1", "5f00::1", "4000::1", "64:ff9b:1::808:808", "::808:808",
     "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:a9fe:a9fe", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::1",
-    "2001:0:4136:e378:8000:63bf:f5ff:fffe", "not an address", "",
+    "::ffff:168.63.129.16", "64:ff9b::a83f:8110", "64:ff9b::c058:6301", "2002:c058:6301::1", "2002:6440:1::1", "2002:a83f:8110::1",
+    "2001:0:4136:e378:8000:63bf:f5ff:fffe", "2001:0:a00:1:8000:63bf:fefe:fefe", "not an address", "",
 ]  # fmt: skip
 
 
@@ -146,7 +149,8 @@ def test_an_address_wrapped_up_in_another_is_as_public_as_it_is_itself(inner: ip
 
 
 def test_what_is_public():
-    assert all(map(is_public, [PUBLIC, "1.1.1.1", "2606:4700:4700::1111", "::ffff:1.1.1.1"]))
+    others = ["2002:101:101::1", "64:ff9b::101:101", "2001:0:101:101:8000:63bf:fefe:fefe"]
+    assert all(map(is_public, [PUBLIC, "1.1.1.1", "2606:4700:4700::1111", "::ffff:1.1.1.1", *others]))
 
 
 # --- and from there to where
@@ -260,6 +264,23 @@ async def test_it_does_not_wait_for_ever():
 
 
 # --- for real
+
+
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+async def test_no_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPatch):
+    """It would look the name up itself, and so undo what was looked at here."""
+    async with FakeOpenAI() as fake, FakeOpenAI() as proxy:
+        for name in (*PROXIES, *map(str.lower, PROXIES)):
+            monkeypatch.setenv(name, proxy.origin)
+        fake.files["/a.png"] = proxy.files["/a.png"] = ("image/png", PICTURE)
+        fetcher = Fetcher(trusted=Origin.of(fake.url))
+        try:
+            assert await fetcher.fetch(f"{fake.origin}/a.png") == PICTURE
+        finally:
+            await fetcher.close()
+        assert (fake.fetches, proxy.connections) == (["/a.png"], 0)
 
 
 async def test_over_a_real_connection():

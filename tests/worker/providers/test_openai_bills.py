@@ -171,9 +171,6 @@ async def test_a_doubt_and_failures_that_pass_do_not_mix(tmp_path: Path):
     assert await run(tmp_path, refuses(500), loses_the_answer, made) == Ended("completed", 3, 2, 1)
 
 
-# --- streams: nobody looks at previews yet, so the provider is asked as it will be then
-
-
 STREAMS = {
     "cut": streams(partial(0), then="cut"),
     "ended": streams(partial(0)),
@@ -185,11 +182,23 @@ STREAMS = {
 
 
 @pytest.mark.parametrize("failure", STREAMS.values(), ids=STREAMS)
-async def test_a_broken_stream_is_one_bill_and_one_doubt(failure: Behaviour):
-    async with desk(FakeOpenAI(failure), openai_seconds=0.5) as d:
-        with pytest.raises(Exception, match="may have been charged"):
-            await d.make(previews=[])
-        assert (len(d.fake.requests), d.fake.bills) == (1, 1)
+async def test_a_broken_stream_is_paid_for_twice_at_most_and_that_is_told(tmp_path: Path, failure: Behaviour):
+    quick = {"openai_seconds": 0.5} if failure is STREAMS["hung"] else {}
+    assert await run(tmp_path / "once", failure, **quick) == Ended("completed", 2, 2, 1)
+    assert await run(tmp_path / "ever", *[failure] * 5, **quick) == Ended("outcome_unknown", 2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        streams(completed(), completed("1536x1024")),
+        streams(partial(0), completed(), then="hang"),
+        says(answer({"b64_json": packed(file_of("640x512", "JPEG"))})),
+    ],
+    ids=["two finals", "never closed", "another size and kind"],
+)
+async def test_an_odd_answer_with_a_picture_in_it_is_paid_for_once(tmp_path: Path, odd: Behaviour):
+    assert await run(tmp_path, odd, odd) == Ended("completed", 1, 1, 0)
 
 
 # --- told when to come back

@@ -40,7 +40,7 @@ from tests.fakes.openai import (
 )
 from tests.worker.providers.desk import REQUEST, desk, unheard
 from worker.providers.openai.faults import LONGEST_PAUSE, retry_after
-from worker.providers.openai.line import TooLong, open_line
+from worker.providers.openai.line import LONGEST_LINE, TooLong, open_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -253,12 +253,29 @@ async def test_an_error_is_not_read_without_end():
     assert (type(error), error.__dict__["retry_after_seconds"]) == (ProviderError, 7)
 
 
-async def test_refused_in_mid_stream_is_refused():
-    policy = frame(
-        "error", {"error": {"message": "No.", "type": "image_generation_user_error", "code": "moderation_blocked"}}
-    )
-    error, _ = await fault(streams(partial(0), policy), shown=True)
-    assert (type(error), error.retryable) == (ContentPolicy, False)
+TOLD_OFF: dict[str, Callable[[dict[str, Any]], Behaviour]] = {
+    "as OpenAI tells it": lambda error: streams(partial(0), frame("error", {"error": error})),
+    "in the event itself": lambda error: streams(partial(0), frame("error", {**error, "type": "error"})),
+    "a whole answer": lambda error: says({"error": error}, billed=False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tell", TOLD_OFF.values(), ids=TOLD_OFF)
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("moderation_blocked", ContentPolicy),
+        ("insufficient_quota", ProviderQuotaExceeded),
+        ("rate_limit_exceeded", AnswerLost),
+        (None, AnswerLost),
+    ],
+)
+async def test_refused_under_a_status_of_200_is_refused_if_it_says_so(
+    tell: Callable[[dict[str, Any]], Behaviour], code: str | None, kind: type[SnapAssetError]
+):
+    error, _ = await fault(tell({"message": "No.", "type": "image_generation_user_error", "code": code}), shown=True)
+    assert type(error) is kind
+    assert "req_1" in error.detail
 
 
 async def test_the_first_of_two_finals_counts_and_nothing_after_it():
@@ -275,6 +292,16 @@ async def test_what_is_not_known_is_passed_over():
         frame("x", {"type": 7}), partial(0), completed(),
     )  # fmt: skip
     async with desk(FakeOpenAI(odd)) as d:
+        assert (await d.make(previews=[])).width == 1024
+
+
+async def test_a_frame_that_is_longer_than_any_picture_is_not_read_to_its_end():
+    error, _ = await fault(streams("data: " + "x" * (LONGEST_LINE + 1)), shown=True)
+    assert type(error) is AnswerLost
+
+
+async def test_a_stream_is_known_however_its_type_is_spelt():
+    async with desk(FakeOpenAI(says(completed(), "Text/Event-Stream; charset=UTF-8"))) as d:
         assert (await d.make(previews=[])).width == 1024
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 
-from snapasset.errors import BadConfiguration, ProviderQuotaExceeded, ProviderRefused
+from snapasset.errors import BadConfiguration, ProviderError, ProviderQuotaExceeded, ProviderRefused
 from snapasset.settings import Settings
-from tests.fakes.openai import KEY, FakeOpenAI, refuses, says
+from tests.fakes.openai import KEY, FakeOpenAI, hangs, refuses, says
 from tests.worker.providers.desk import desk, settings_for
 from worker.images.pool import PixelPool
 from worker.providers.choose import choose_provider
+from worker.providers.openai.listing import KEY_REFUSED
 from worker.providers.openai.models import DEFAULT_MODEL, SHUTDOWNS
 from worker.providers.sketch import SketchProvider
 
 if TYPE_CHECKING:
+    from tests.fakes.openai import Behaviour, Call
     from tests.worker.providers.desk import Desk
 
 
@@ -85,14 +89,104 @@ async def test_a_key_that_is_taken_away_while_it_runs_is_noticed():
         assert (await d.provider.look()).status == "ok"
 
 
-async def test_a_quota_that_is_used_up_is_told_until_a_picture_is_made():
+async def test_a_quota_that_is_used_up_is_the_records_to_tell():
+    """Of that, and that somebody has paid, one process alone would never hear."""
     async with desk(FakeOpenAI(refuses(429, "insufficient_quota"))) as d:
         with pytest.raises(ProviderQuotaExceeded):
             await d.make()
-        standing = await d.provider.look()
-        assert (standing.status, "quota" in (standing.why or "")) == ("down", True)
-        await d.make()
+        assert (await d.provider.look()) == ("ok", None)
+
+
+async def test_a_key_that_is_good_again_is_found_out_without_a_call():
+    async with desk(FakeOpenAI()) as d:
+        d.fake.keys = {"another"}
+        with pytest.raises(ProviderRefused):
+            await d.make()
+        asked = d.fake.connections
+        until = time.monotonic() + 10
+        while d.fake.connections < asked + 2:  # its list is not told to this key either
+            assert await d.provider.look() == KEY_REFUSED
+            assert time.monotonic() < until
+            await asyncio.sleep(0.02)
+        d.fake.keys = {KEY}
+        await _is("ok", d)
+
+
+async def test_where_anybody_is_told_the_models_a_refused_call_counts_for_a_while():
+    fake = FakeOpenAI(refuses(401), strict=False)
+    async with desk(fake, look_seconds=0.3, openai_backend="compatible") as d:
+        with pytest.raises(ProviderRefused):
+            await d.make()
+        assert await d.provider.look() == KEY_REFUSED
+        await _is("ok", d)
+
+
+async def test_a_call_that_fails_has_the_provider_looked_at_anew():
+    fake = FakeOpenAI()
+    async with desk(fake) as d:
         assert (await d.provider.look()).status == "ok"
+        port = fake.port
+        await fake.__aexit__()
+        assert (await d.provider.look()).status == "ok", "nobody has noticed"
+        with pytest.raises(ProviderError):
+            await d.make()
+        assert (await d.provider.look()) == ("down", "The picture provider cannot be reached.")
+        async with FakeOpenAI(port=port):
+            await _is("ok", d)
+
+
+async def test_a_look_goes_on_though_who_asked_has_gone():
+    fake, go_on = FakeOpenAI(), asyncio.Event()
+    async with desk(fake, look_seconds=0.0) as d:
+        fake.tells_models = _refuses_after(go_on, fake)
+        asking = asyncio.create_task(d.provider.look())
+        await fake.hung.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        # Whoever asks next waits for the same look and hears what came of it, not what was so before.
+        again = asyncio.create_task(d.provider.look())
+        await asyncio.sleep(0)
+        go_on.set()
+        assert (await again, fake.looks) == (KEY_REFUSED, 2)
+
+
+async def test_who_asks_while_it_is_known_to_be_away_does_not_wait():
+    async with desk(_silent(401), look_seconds=0.0) as d:
+        d.fake.tells_models = hangs
+        for _ in range(3):
+            assert await d.provider.look() == KEY_REFUSED
+        await asyncio.wait_for(d.fake.hung.wait(), 5)
+        assert d.fake.looks == 2
+
+
+async def test_a_picture_that_came_during_a_look_is_newer_than_what_that_says():
+    fake = FakeOpenAI()
+    async with desk(fake, look_seconds=0.0) as d:
+        go_on = asyncio.Event()
+        fake.tells_models = _refuses_after(go_on, fake)
+        asking = asyncio.create_task(d.provider.look())
+        await fake.hung.wait()
+        await d.make()
+        go_on.set()
+        assert (await asking).status == "ok"
+
+
+def _refuses_after(go_on: asyncio.Event, fake: FakeOpenAI) -> Behaviour:
+    async def late(call: Call) -> None:
+        fake.hung.set()
+        await go_on.wait()
+        await refuses(401)(call)
+
+    return late
+
+
+async def _is(status: str, d: Desk) -> None:
+    """Return when the provider is said to stand so."""
+    until = time.monotonic() + 10
+    while (await d.provider.look()).status != status:
+        assert time.monotonic() < until
+        await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("status", [403, 404, 429, 500])
@@ -126,6 +220,23 @@ async def test_but_it_is_asked_again_when_its_word_is_old():
         assert "gpt-image-3" in (standing.why or "")
         d.fake.models = {DEFAULT_MODEL: None}
         assert (await d.provider.look()).status == "ok"
+
+
+@pytest.mark.parametrize(("spared", "asked"), [("", 1), ("127.0.0.1", 0), ("elsewhere.example,127.0.0.1", 0)])
+async def test_a_proxy_of_the_environment_is_not_used_in_silence(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, spared: str, asked: int
+):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv("NO_PROXY", spared)
+    monkeypatch.setenv("no_proxy", spared)
+    async with FakeOpenAI() as proxy:
+        for name in ("HTTP_PROXY", "http_proxy"):
+            monkeypatch.setenv(name, proxy.origin.replace("//", "//somebody:canary@"))
+        async with desk(FakeOpenAI()):
+            pass
+        assert proxy.connections == asked
+    assert ("through the proxy" in caplog.text) == bool(asked)
+    assert "canary" not in caplog.text
 
 
 # --- the model

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 
 _MASTER: Final = "master"
 
+_SECONDS: Final = 600.0
+_RENDERING_SECONDS: Final = 300.0
+"""How long an attempt may take at least, and what of it is for all that comes after the master."""
+
 _GENERATE: Final = (10.0, 40.0)
 _DECODE: Final = (40.0, 47.0)
 _THUMBNAIL: Final = (47.0, 50.0)
@@ -62,6 +66,10 @@ def image_generation(settings: Settings, platforms: PlatformTable) -> JobType[Ge
         """What the one picture that is paid for is expected to cost."""
         return provider.estimate(_order(args, provider, platforms.pick(args.platforms)))
 
+    def likeness(args: GenerateImage, provider: ImageProvider, *_: object) -> str | None:
+        """The mark of the master that is wanted, where an earlier one will do."""
+        return likeness_of(_order(args, provider, platforms.pick(args.platforms)), provider) if args.reuse else None
+
     return JobType(
         kind="image-generation",
         queue="image-generation",
@@ -70,10 +78,12 @@ def image_generation(settings: Settings, platforms: PlatformTable) -> JobType[Ge
         run=run,
         tools=(ImageProvider, Storage, Renderer, Masters),
         attempts=3,
-        timeout=600.0,
+        # Whoever gives the provider longer wants the picture: an attempt that ended before would pay for it and drop it.
+        timeout=max(_SECONDS, settings.openai_seconds + _RENDERING_SECONDS),
         access=Access.SESSION,
         generation="new",
         quote=quote,
+        likeness=likeness,
     )
 
 
@@ -176,7 +186,7 @@ class _Generation:
 
             return await self._context.step("generate", copy, output=Generated, span=_GENERATE)
         paid = self._provider.paid
-        if paid and isinstance(self._storage, KeptStorage):
+        if paid and isinstance(self._storage, KeptStorage) and not self._context.has_done("generate"):
             await self._storage.make_sure()
         made = await self._context.step("generate", self._generate, output=Generated, span=_GENERATE, paid=paid)
         if self._previews is not None:

@@ -37,16 +37,14 @@ def likeness_of(order: ImageRequest, provider: ImageProvider) -> str:
 async def find_earlier(
     masters: Masters, storage: Storage, order: ImageRequest, provider: ImageProvider
 ) -> Earlier | None:
-    """The owner's newest master like the one that is wanted, None when there is none or its file is gone.
+    """The owner's newest master like the one that is wanted whose file is there, None when there is none.
 
     Raises `StorageUnavailable` rather than have something paid for that may be there.
     """
     likeness = likeness_of(order, provider)
-    found = await masters.like(order.owner or "", likeness)
-    if found is None:
-        return None
-    try:
-        return Earlier(found, await storage.get(found.key), likeness)
-    except FileMissing:
-        log.warning("a master that was to be taken again is gone", extra={"generationId": found.generation_id})
-        return None
+    for found in await masters.like(order.owner or "", likeness):
+        try:
+            return Earlier(found, await storage.get(found.key), likeness)
+        except FileMissing:
+            log.warning("a master that was to be taken again is gone", extra={"generationId": found.generation_id})
+    return None

@@ -76,6 +76,8 @@ class Previews:
         while self._waiting:
             try:
                 await self._show(self._waiting.popleft())
+            except (Unavailable, StorageFailed) as error:
+                log.warning("a preview is not shown", extra={"error": error.detail})
             except Exception:
                 log.exception("a preview is not shown")
 

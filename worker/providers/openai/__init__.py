@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from contextlib import aclosing
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final
@@ -21,7 +20,7 @@ from snapasset.errors import (
     BadPicture,
     DownloadFailed,
     DownloadRefused,
-    ProviderQuotaExceeded,
+    ProviderError,
 )
 from snapasset.standing import Standing
 from worker.images.provenance import SourceType
@@ -31,8 +30,9 @@ from worker.providers.openai.answers import Answer, ask
 from worker.providers.openai.backends import OPENAI_URL, backend_of
 from worker.providers.openai.estimates import expected_usage
 from worker.providers.openai.faults import KeyRefused, lost, told
-from worker.providers.openai.line import open_line
-from worker.providers.openai.listing import Listing, complaint, list_models, warning
+from worker.providers.openai.line import by_proxy, open_line
+from worker.providers.openai.listing import complaint, warning
+from worker.providers.openai.lookout import Lookout
 from worker.providers.openai.models import model_of
 from worker.providers.openai.order import Wishes
 from worker.providers.openai.pictures import inspect, unpack
@@ -86,6 +86,7 @@ class OpenAIProvider(ImageProvider):
         self.paid = backend.paid
         self.sizes = model_of(model).sizes
         self._backend = backend
+        self._by_proxy = by_proxy(url)
         self._prices = read_prices(settings.openai_prices_file)
         self._seconds = settings.openai_seconds
         self._pool = pool
@@ -97,11 +98,7 @@ class OpenAIProvider(ImageProvider):
         self._client = AsyncOpenAI(
             api_key=_key_of(settings), base_url=url, max_retries=0, timeout=self._line.timeout, http_client=self._line
         )
-        self._listing = Listing(Standing("unknown", "The picture provider has not been asked yet."), {})
-        self._called: Standing | None = None
-        self._look_seconds = look_seconds
-        self._looked_at = -math.inf
-        self._looking = asyncio.Lock()
+        self._lookout = Lookout(self._client, look_seconds)
 
     def estimate(self, request: ImageRequest) -> int | None:
         """By the table of prices; None for a model that is not in it."""
@@ -115,25 +112,23 @@ class OpenAIProvider(ImageProvider):
 
     async def open(self) -> None:
         """Ask for the models. Raises `BadConfiguration` for one that is no more; a silent provider is only warned of."""
-        standing = await self.look()
-        model, today = self._wishes.model, self._today()
-        if wrong := complaint(model, self._listing, self._backend, today):
+        listing, model, today = await self._lookout.look(), self._wishes.model, self._today()
+        if wrong := complaint(model, listing, self._backend, today):
             raise BadConfiguration(wrong)
-        for words in (standing.why, warning(model, self._listing, self._backend, today)):
+        if self._by_proxy:
+            log.info("the picture provider is asked through the proxy that the environment names")
+        for words in (listing.standing.why, warning(model, listing, self._backend, today)):
             if words:
                 log.warning("%s", words)
 
     async def look(self) -> Standing:
-        """How the provider stands: as its last answer said, else as its list of models says, asked for once a minute."""
-        async with self._looking:
-            now = asyncio.get_running_loop().time()
-            if now - self._looked_at >= self._look_seconds:
-                self._looked_at = now
-                self._listing = await list_models(self._client)
-        if self._called is not None:
-            return self._called
-        wrong = complaint(self._wishes.model, self._listing, self._backend, self._today())
-        return Standing("down", wrong) if wrong else self._listing.standing
+        """How the provider stands: as its list of models says, asked for once a minute while all is well, and its last calls.
+
+        Not whether its quota is used up: that stands in the record, which all processes share.
+        """
+        listing = await self._lookout.look()
+        wrong = complaint(self._wishes.model, listing, self._backend, self._today())
+        return Standing("down", wrong) if wrong else listing.standing
 
     async def generate(
         self,
@@ -147,12 +142,12 @@ class OpenAIProvider(ImageProvider):
         try:
             answer, picture = await self._make(order, progress, previews)
         except KeyRefused:
-            self._called = Standing("down", "OPENAI_API_KEY is not accepted by the picture provider.")
+            self._lookout.refused()
             raise
-        except ProviderQuotaExceeded:
-            self._called = Standing("down", "The quota or budget at the picture provider is used up.")
+        except ProviderError:
+            self._lookout.failed()
             raise
-        self._called = None
+        self._lookout.made()
         progress(1.0)
         return GeneratedImage(
             data=picture.data,
@@ -168,6 +163,7 @@ class OpenAIProvider(ImageProvider):
 
     async def close(self) -> None:
         """Close what is held; harmless when repeated."""
+        await self._lookout.close()
         await self._client.close()
         await self._fetcher.close()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from worker.providers.openai.faults import lost, named_faults, plain
+from worker.providers.openai.faults import broken_off, lost, named_faults, plain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _PARTIAL: Final = "image_generation.partial_image"
 _COMPLETED: Final = "image_generation.completed"
+_ERROR: Final = "error"
 _STREAM: Final = "text/event-stream"
 _LONGEST_WORDS: Final = 500
 
@@ -51,7 +52,7 @@ async def ask(client: AsyncOpenAI, order: Order) -> AsyncGenerator[Unfinished | 
         async with create(**order.fields, extra_body=order.extra or None) as response:
             if name := plain(response.headers.get("x-request-id")):
                 request_id.append(name)
-            if not (order.previews and response.headers.get("content-type", "").startswith(_STREAM)):
+            if not (order.previews and response.headers.get("content-type", "").lower().startswith(_STREAM)):
                 yield _in_body(await response.json(), request_id)
                 return
             async for event in await response.parse():
@@ -60,6 +61,8 @@ async def ask(client: AsyncOpenAI, order: Order) -> AsyncGenerator[Unfinished | 
                 if kind == _COMPLETED:
                     yield _answer(fields, fields, request_id)
                     return
+                if kind == _ERROR:
+                    raise _told_off(fields, request_id)
                 number = fields.get("partial_image_index")
                 if kind == _PARTIAL and packed and type(number) is int and 0 <= number < order.previews:
                     yield Unfinished(number, packed)
@@ -70,9 +73,17 @@ def _in_body(body: object, request_id: list[str]) -> Answer:
     """The answer in a body of JSON. A server that cannot stream sends one though a stream was asked for."""
     whole = _mapping(body)
     pictures = whole.get("data")
+    if whole.get(_ERROR) and not pictures:
+        raise _told_off(whole, request_id)
     if not isinstance(pictures, list) or not pictures:
         raise lost("The picture provider's answer holds no picture", request_id)
     return _answer(whole, _mapping(cast("list[object]", pictures)[0]), request_id)
+
+
+def _told_off(fields: Mapping[str, Any], request_id: list[str]) -> Exception:
+    """An error in the place of an answer: in a field of that name, as OpenAI tells it, or in the event itself."""
+    error = _mapping(fields.get(_ERROR)) or fields
+    return broken_off({_text(error, "code"), _text(error, "type")}, plain(error.get("code")), request_id)
 
 
 def _answer(whole: Mapping[str, Any], picture: Mapping[str, Any], request_id: list[str]) -> Answer:

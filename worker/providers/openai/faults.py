@@ -76,7 +76,7 @@ def named_faults(request_id: list[str]) -> Generator[None]:
     except APIConnectionError as error:
         raise _of_connection(error) from error
     except APIError as error:
-        raise _in_stream(error, request_id) from error
+        raise broken_off({error.code, error.type}, plain(error.code), request_id) from error
     except (OpenAIError, httpx2.HTTPError, httpx2.StreamError, ssl.SSLError) as error:
         raise lost("The picture provider's answer was lost on the way", request_id) from error
     except _ODD as error:
@@ -139,6 +139,15 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return min(LONGEST_PAUSE, max(0.0, at - time.time()))
 
 
+def broken_off(codes: set[str | None], code: str | None, request_id: list[str]) -> SnapAssetError:
+    """An error told where the answer had begun, under a status of 200: what it had cost by then nobody says."""
+    marks = request_id[0] if request_id else None, code
+    log.warning("the picture provider broke off with an error", extra={"requestId": marks[0], "providerCode": code})
+    if named := _by_code(codes, marks):
+        return named
+    return AnswerLost(told("The picture provider broke off; the call may have been charged.", *marks))
+
+
 def _by_code(codes: set[str | None], marks: tuple[str | None, str | None]) -> SnapAssetError | None:
     if codes & _POLICY:
         return ContentPolicy(told(ContentPolicy.sentence, *marks))
@@ -154,12 +163,3 @@ def _of_connection(error: APIConnectionError) -> ProviderError:
     if isinstance(error.__cause__, _NOT_SENT):
         return ProviderError("The picture provider could not be reached; nothing was sent.")
     return lost("The picture provider's answer was lost on the way", [])
-
-
-def _in_stream(error: APIError, request_id: list[str]) -> SnapAssetError:
-    """An error told after the answer had begun: what it had cost by then nobody says."""
-    marks = request_id[0] if request_id else None, plain(error.code)
-    log.warning("the picture provider broke off with an error", extra={"requestId": marks[0], "providerCode": marks[1]})
-    if named := _by_code({error.code, error.type}, marks):
-        return named
-    return AnswerLost(told("The picture provider broke off; the call may have been charged.", *marks))

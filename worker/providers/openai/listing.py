@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from worker.providers.openai.backends import Backend
 
-_SECONDS: Final = 5.0
+KEY_REFUSED: Final = Standing("down", "OPENAI_API_KEY is not accepted by the picture provider.")
+
+_SECONDS: Final = 3.0
 _SOON_DAYS: Final = 45
 _NAMED: Final = 5
 _LONGEST_NAME: Final = 100
@@ -37,7 +39,7 @@ class Listing(NamedTuple):
 
 
 async def list_models(client: AsyncOpenAI) -> Listing:
-    """Ask for the models. Takes five seconds at most and raises nothing: what goes wrong is in the standing."""
+    """Ask for the models. Takes three seconds at most and raises nothing: what goes wrong is in the standing."""
     try:
         async with asyncio.timeout(_SECONDS):
             return _read(await client.get("/models", cast_to=object))
@@ -88,7 +90,7 @@ def _others(listing: Listing, today: date, after: date | None = None) -> str:
 
 def _of_status(status: int) -> Standing:
     if status == HTTPStatus.UNAUTHORIZED:
-        return Standing("down", "OPENAI_API_KEY is not accepted by the picture provider.")
+        return KEY_REFUSED
     return Standing("unknown", f"The picture provider does not tell its models (status {status}).")
 
 

@@ -1,0 +1,76 @@
+"""Statements of one operation, as PostgreSQL is told them when as many operations say the same: their texts are rewritten here.
+
+Invariant: what is rewritten does to each row what the statements would have done one after another, under the same guards.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from snapasset.database import Together
+
+if TYPE_CHECKING:
+    from snapasset.database import Statement
+
+_FIRST_FREE: Final = re.compile(r"id = \((SELECT .+?) LIMIT 1 (FOR UPDATE SKIP LOCKED)\)")
+_AT_ONCE: Final = (
+    "WITH changed AS ({changing}), counted AS (SELECT count(*) FROM changed), taken AS ({taking}) "
+    "SELECT * FROM changed UNION ALL SELECT *, 0 FROM taken"
+)
+_PARAMETER: Final = re.compile(r"\$(\d+)")
+
+
+@lru_cache(maxsize=512)
+def taking(sql: str, count: int) -> str:
+    """Of a statement that takes the first free row: the one that takes so many."""
+    # An array, not IN: the planner may carry out the subquery of an IN more than once, and then it takes more.
+    many, changed = _FIRST_FREE.subn(rf"id = ANY(ARRAY(\1 LIMIT {count} \2))", sql)
+    assert changed == 1, "a statement of this kind takes the first free row"
+    return many
+
+
+@lru_cache(maxsize=512)
+def changing(sql: str, types: tuple[str, ...]) -> str:
+    """Of an UPDATE of one row, with parameters of these types: the one that is given an array of each.
+
+    Where it returns rows, each has one column more: which of the arrays' elements it is of, from 1.
+    """
+    update, where = _PARAMETER.sub(r"given.p\1", sql).split(" WHERE ", 1)
+    arrays = ", ".join(f"${number}::{name}[]" for number, name in enumerate(types, 1))
+    names = ", ".join(f"p{number}" for number in range(1, 1 + len(types)))
+    returning = ", given.place" if " RETURNING " in where else ""
+    return f"{update} FROM unnest({arrays}) WITH ORDINALITY AS given({names}, place) WHERE {where}{returning}"
+
+
+@lru_cache(maxsize=512)
+def at_once(update: str, types: tuple[str, ...], take: str, count: int) -> str:
+    """Of an UPDATE as for `changing` and one as for `taking` (see `may_go_at_once`): one statement that does both.
+
+    The parameters are those of the first and then those of the second. Each row has the place, 0 if it was taken.
+    """
+    second = _PARAMETER.sub(lambda found: f"${int(found[1]) + len(types)}", taking(take, count))
+    # Looked at before the first free row is: rows that are waited for are locked before those that are taken, as one after the
+    # other. The other way round, two processes might wait crosswise.
+    second = second.replace(
+        "ARRAY(SELECT id FROM jobs WHERE ", "ARRAY(SELECT id FROM jobs WHERE (TABLE counted) >= 0 AND ", 1
+    )
+    return _AT_ONCE.format(changing=changing(update, types), taking=second)
+
+
+def may_go_at_once(first: Statement, second: Statement) -> bool:
+    """Whether these change different rows of `jobs` whatever is in them, and return the same columns."""
+    return first.together is Together.ROWS and second.together is Together.TAKES and _at_odds(first.sql, second.sql)
+
+
+@lru_cache(maxsize=512)
+def _at_odds(update: str, take: str) -> bool:
+    """A row that is active is not waiting: no row is changed twice by one statement, of which only one would take place."""
+    changes, takes = update.rpartition(" RETURNING "), take.rpartition(" RETURNING ")
+    return (
+        changes[2] == takes[2]
+        and changes[0].startswith("UPDATE jobs ")
+        and changes[0].rpartition(" WHERE ")[2].endswith(" AND status = 'active'")
+        and "(SELECT id FROM jobs WHERE status = 'waiting' AND " in takes[0]
+    )
