@@ -1,0 +1,93 @@
+import { useEffect, useSyncExternalStore } from "react";
+import { adviceFor, errors, notices as words } from "../messages";
+import { useHealth, useRefresh } from "../served/queries";
+import { ConnectionLost, ProblemError } from "../served/server";
+import styles from "./banners.module.css";
+import button from "./button.module.css";
+import { Icon } from "./Icon";
+import { noticesOf } from "./notices";
+
+function onLine(listener: () => void): () => void {
+  addEventListener("online", listener);
+  addEventListener("offline", listener);
+  return () => {
+    removeEventListener("online", listener);
+    removeEventListener("offline", listener);
+  };
+}
+
+/** How the service is, where it is not as usual. When all is well again, what was missed is asked for. */
+export function Banners() {
+  const online = useSyncExternalStore(onLine, () => navigator.onLine);
+  const health = useHealth();
+  const refresh = useRefresh();
+  const found = noticesOf(health.data, health.error, online);
+  const away = found.some(({ key }) => key === "offline" || key === "serverAway");
+  const { refetch } = health;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only the change from away to there counts
+  useEffect(() => {
+    if (!away) return;
+    return refresh;
+  }, [away]);
+  useEffect(() => {
+    if (online) void refetch();
+  }, [online, refetch]);
+  return (
+    <div className={styles.banners} role="status">
+      {found.map(({ key, title, text, level }) => (
+        <div key={key} className={styles.banner} data-level={level}>
+          <Icon name="alert" />
+          <p>
+            <strong>{title}</strong> {text}
+          </p>
+        </div>
+      ))}
+    </div>
+  );
+}
+
+interface ProblemProps {
+  problem: unknown;
+  again: (() => void) | undefined;
+  onDismiss: () => void;
+}
+
+function told(problem: unknown): { title: string; text: string; code: string } {
+  if (problem instanceof ProblemError) {
+    const fields = problem.fields?.map(({ message }) => message).join(" ");
+    const number = problem.requestId ? ` · ${words.request(problem.requestId)}` : "";
+    const text = adviceFor(problem.code, problem.retryable);
+    return { title: fields || problem.detail, text, code: problem.code + number };
+  }
+  if (problem instanceof ConnectionLost) {
+    return { title: errors.away, text: adviceFor("connection_lost", true), code: "" };
+  }
+  return { title: errors.unknownTitle, text: problem instanceof Error ? problem.message : "", code: "" };
+}
+
+/** A problem that belongs to no field: said once, with what to do about it, and gone when it is dismissed. */
+export function ProblemBanner({ problem, again, onDismiss }: ProblemProps) {
+  const { title, text, code } = told(problem);
+  const worth = again && !(problem instanceof ProblemError && !problem.retryable);
+  return (
+    <div className={styles.banner} data-level="bad" role="alert">
+      <Icon name="alert" />
+      <p>
+        <strong>{title}</strong> {text} {code && <code>{code}</code>}
+      </p>
+      {worth && (
+        <button type="button" className={button.button} onClick={again}>
+          {words.again}
+        </button>
+      )}
+      <button
+        type="button"
+        className={`${button.button} ${button.only} ${button.bare}`}
+        aria-label={words.dismiss}
+        onClick={onDismiss}
+      >
+        <Icon name="cross" />
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,90 @@
+import { lazy, Suspense, useEffect, useId, useState } from "react";
+import { work as words } from "../messages";
+import { placeNamed } from "../places";
+import { isEnded, type JobStatusResult } from "../served/server";
+import { announce } from "../shell/announcer";
+import { useStudio } from "../shell/studio";
+import { Facts } from "./Facts";
+import { Progress } from "./Progress";
+import { Prompt } from "./Prompt";
+import { Steps } from "./Steps";
+import { Tiles } from "./Tiles";
+import { Trouble } from "./Trouble";
+import { WorkActions } from "./WorkActions";
+import { readyTiles, type Work } from "./work";
+import styles from "./work.module.css";
+
+const Adjuster = lazy(async () => ({ default: (await import("../adjuster/Adjuster")).Adjuster }));
+const Viewer = lazy(async () => ({ default: (await import("../dialogs/Viewer")).Viewer }));
+const Deleting = lazy(async () => ({ default: (await import("../dialogs/Deleting")).Deleting }));
+
+interface Props {
+  work: Work;
+  job: JobStatusResult;
+  /** The job that cuts anew, idle when there is none. */
+  cut: JobStatusResult;
+  onCut: (jobId: string) => void;
+}
+
+type Open = { what: "viewer"; platform: string } | { what: "adjuster" | "deleting" } | null;
+
+/** One picture and all of its cuts: what was asked for, how far it is, each cut as it lands, and what can be done. */
+export function WorkSheet({ work, job, cut, onCut }: Props) {
+  const { places } = useStudio();
+  const heading = useId();
+  const [open, setOpen] = useState<Open>(null);
+  const close = () => setOpen(null);
+  const over = job.view !== null && isEnded(job.view) && (cut.view === null || isEnded(cut.view));
+  const bare = over && readyTiles(work).length === 0 && work.master === null;
+  const canAdjust = work.master !== null && work.generationId !== null;
+
+  useEffect(() => {
+    const asked = () => canAdjust && setOpen({ what: "adjuster" });
+    addEventListener("studio:adjust", asked);
+    return () => removeEventListener("studio:adjust", asked);
+  }, [canAdjust]);
+
+  return (
+    <article className={styles.work} aria-labelledby={heading}>
+      <header className={styles.head}>
+        <Prompt id={heading} text={work.prompt} />
+        <WorkActions
+          work={work}
+          job={job}
+          cut={cut}
+          onAdjust={() => setOpen({ what: "adjuster" })}
+          onDelete={() => setOpen({ what: "deleting" })}
+        />
+      </header>
+      <Progress work={work} job={job} cut={cut} />
+      {!bare && <Tiles work={work} onOpen={(platform) => setOpen({ what: "viewer", platform })} />}
+      <Trouble view={job.view} cut={cut.view} />
+      <Facts work={work} job={job.view?.job ?? null} />
+      {job.view && <Steps steps={job.view.steps} />}
+      <Suspense>
+        {open?.what === "adjuster" && (
+          <Adjuster
+            work={work}
+            onClose={close}
+            onCut={(jobId) => {
+              onCut(jobId);
+              close();
+              announce("cut", words.acceptedCut);
+            }}
+          />
+        )}
+        {open?.what === "viewer" && (
+          <Viewer
+            pictures={readyTiles(work).flatMap(({ platform, image }) =>
+              image ? [{ image, place: placeNamed(places, platform) }] : [],
+            )}
+            first={open.platform}
+            prompt={work.prompt}
+            onClose={close}
+          />
+        )}
+        {open?.what === "deleting" && <Deleting work={work} onClose={close} />}
+      </Suspense>
+    </article>
+  );
+}

@@ -1,0 +1,203 @@
+/** What a page or a program does with SnapAsset: asks for pictures, follows jobs, steers them, looks at what there is. */
+
+import { onAbort } from "./backoff";
+import { createHttp, type HttpOptions, jobPath as job } from "./http";
+import type { ProblemError } from "./problem";
+import { type SubscribeOptions, subscriptions, type Timing, type WatchOptions } from "./subscriptions";
+import type {
+  Generation,
+  GenerationList,
+  Health,
+  ImageGenerationArgs,
+  Job,
+  JobAccepted,
+  JobEvent,
+  JobList,
+  JobOptions,
+  JobStatus,
+  Kinds,
+  Removal,
+  RenditionsArgs,
+  Usage,
+} from "./types";
+import type { EndedView } from "./view";
+
+export interface ClientOptions extends HttpOptions {
+  /**
+   * How many connections there are: one for the whole `browser`, one for each `tab`, or one for each job that is followed
+   * (`off`). In pages it is `browser`, or `tab` where `headers` or `token` say who asks; elsewhere `off`.
+   */
+  sharing?: "browser" | "tab" | "off";
+  /** Who asks, where `headers` or `token` say so: with it, tabs of the same caller may share a connection. */
+  identity?: string;
+  /** Told of what went wrong without ending anything: an event that cannot be read, a callback that threw. */
+  onFault?: (error: unknown) => void;
+  timing?: Partial<Timing>;
+}
+
+export interface CallOptions {
+  signal?: AbortSignal | undefined;
+}
+
+export interface CreateOptions extends CallOptions {
+  options?: JobOptions | undefined;
+  /** Who sends the same with the same key again gets the same job. One is made when none is given. */
+  idempotencyKey?: string | undefined;
+}
+
+export interface PageOptions extends CallOptions {
+  cursor?: string | undefined;
+  /** Most on one page, up to 100. */
+  limit?: number | undefined;
+}
+
+export interface ListJobsOptions extends PageOptions {
+  status?: JobStatus | readonly JobStatus[] | undefined;
+  kind?: string | readonly string[] | undefined;
+}
+
+export interface WaitOptions extends CallOptions {
+  token?: string | undefined;
+}
+
+/** Everything rejects with `ProblemError`, `ConnectionLost`, or the reason of a signal that was given up. */
+export interface Client {
+  /** Has pictures made. Safe against lost answers: it is sent again a few times, and makes one job. */
+  createGenerationJob(args: ImageGenerationArgs, options?: CreateOptions): Promise<JobAccepted>;
+  /** The same for any kind of job. */
+  createJob(kind: string, data: object, options?: CreateOptions): Promise<JobAccepted>;
+  /** Cuts more from a generation's master, which costs nothing. */
+  renderGeneration(generationId: string, args: RenditionsArgs, options?: CreateOptions): Promise<JobAccepted>;
+  getJob(jobId: string, options?: CallOptions): Promise<Job>;
+  listJobs(options?: ListJobsOptions): Promise<JobList>;
+  cancelJob(jobId: string, options?: CallOptions): Promise<Job>;
+  /** Begins a new run of a job that failed or was cancelled; `cascade`: and of those that failed only because of it. */
+  retryJob(jobId: string, options?: CallOptions & { cascade?: boolean | undefined }): Promise<Job>;
+  /** Follows a job to the end of its run. The function it gives ends that, and does not cancel the job. */
+  subscribeToJobUpdates(jobId: string, options: SubscribeOptions): () => void;
+  /** The end of a job's run; one that failed or was cancelled is an end like any other. */
+  waitForJob(jobId: string, options?: WaitOptions): Promise<EndedView>;
+  /** A job's events up to its end, beginning with its state. Leaving the loop ends the stream. Ticks may be merged. */
+  events(jobId: string, options?: WaitOptions): AsyncIterableIterator<JobEvent>;
+  /** The news of all the caller's jobs, new ones and new runs among them. */
+  watchJobs(options: WatchOptions): () => void;
+  listGenerations(options?: PageOptions): Promise<GenerationList>;
+  getGeneration(generationId: string, options?: CallOptions): Promise<Generation>;
+  /** Undefined when it is gone; a `Removal` when its pictures go later, as the storage is away. */
+  deleteGeneration(generationId: string, options?: CallOptions): Promise<Removal | undefined>;
+  getKinds(options?: CallOptions): Promise<Kinds>;
+  getUsage(options?: CallOptions): Promise<Usage>;
+  /** How the service is, also when it says so with a 503. */
+  getHealth(options?: CallOptions): Promise<Health>;
+  /** An address of the server's as it stands in its answers (`links`, `url`), complete with `baseUrl`. */
+  url(path: string): string;
+}
+
+export function createClient(options: ClientOptions = {}): Client {
+  const isPage = "document" in globalThis;
+  const isNamed = options.headers !== undefined || options.token !== undefined;
+  const { sessionId = isPage || isNamed ? undefined : secret() } = options;
+  const { identity = isNamed ? undefined : (sessionId ?? "") } = options;
+  const { sharing = !isPage ? "off" : identity === undefined ? "tab" : "browser" } = options;
+  const http = createHttp({ ...options, sessionId });
+  const { subscribe, watch } = subscriptions({
+    http,
+    isApart: sharing === "off",
+    name: sharing === "browser" ? `snapasset ${http.url("")} ${identity}` : undefined,
+    timing: options.timing,
+    fault: options.onFault ?? globalThis.reportError ?? (() => {}),
+  });
+
+  const ask =
+    (method: string) =>
+    <T>(path: string, { signal, ...query }: CallOptions = {}) =>
+      http.request<T>(method, path, { signal, query: { ...query } });
+  const get = ask("GET");
+  const post = ask("POST");
+  const generation = (id: string) => `/api/generations/${encodeURIComponent(id)}`;
+
+  async function create(
+    path: string,
+    data: object,
+    { options, idempotencyKey = secret(), signal }: CreateOptions = {},
+  ) {
+    const send = () =>
+      http.request<JobAccepted>("POST", path, { body: { ...data, options }, idempotencyKey, signal });
+    try {
+      return await send();
+    } catch (error) {
+      // A key needs a session, and a browser that comes for the first time has none: a stream brings one.
+      if ((error as ProblemError).code !== "malformed" || isNamed || sessionId) throw error;
+      const line = new AbortController();
+      await http.open("/api/events", undefined, line.signal).catch(() => {});
+      line.abort();
+      return send();
+    }
+  }
+
+  async function* events(jobId: string, { signal, token }: WaitOptions = {}): AsyncGenerator<JobEvent, void> {
+    const waiting: JobEvent[] = [];
+    let failure: unknown;
+    let isOver = false;
+    let wake = () => {};
+    const end = (error?: unknown) => {
+      failure = error;
+      isOver = true;
+      wake();
+    };
+    const forget = onAbort(signal, () => end(signal?.reason));
+    const stop = subscribe(jobId, {
+      ...{ signal, token, onError: end },
+      onUpdate(_, event) {
+        // A tick that nobody has taken yet is replaced by the next.
+        if ("tick" in event && "tick" in (waiting.at(-1) ?? {})) waiting.pop();
+        waiting.push(event);
+        wake();
+      },
+      onComplete: () => end(),
+    });
+    try {
+      while (!failure) {
+        const event = waiting.shift();
+        if (event) yield event;
+        else if (isOver) return;
+        else
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+      }
+      throw failure;
+    } finally {
+      forget();
+      stop();
+    }
+  }
+
+  return {
+    createGenerationJob: (args, o) => create(job("image-generation"), args, o),
+    createJob: (kind, data, o) => create(job(kind), data, o),
+    renderGeneration: (id, args, o) => create(`${generation(id)}/renditions`, args, o),
+    getJob: (id, o) => get(job(id), o),
+    listJobs: (o) => get("/api/jobs", o),
+    cancelJob: (id, o) => post(`${job(id)}/cancel`, o),
+    retryJob: (id, o) => post(`${job(id)}/retry`, o),
+    subscribeToJobUpdates: subscribe,
+    waitForJob: (id, { signal, token } = {}) =>
+      new Promise((onComplete, onError) => {
+        onAbort(signal, () => onError(signal?.reason));
+        subscribe(id, { signal, token, onComplete, onError });
+      }),
+    events,
+    watchJobs: watch,
+    listGenerations: (o) => get("/api/generations", o),
+    getGeneration: (id, o) => get(generation(id), o),
+    deleteGeneration: (id, o) => ask("DELETE")(generation(id), o),
+    getKinds: (o) => get("/api/kinds", o),
+    getUsage: (o) => get("/api/usage", o),
+    getHealth: (o) => http.request("GET", "/health", { ...o, unwell: 503 }),
+    url: http.url,
+  };
+}
+
+/** 192 bits that nobody guesses, as a session's id or a key. */
+const secret = () => crypto.getRandomValues(new BigUint64Array(3)).join("");

@@ -1,0 +1,107 @@
+/**
+ * Requests to the server: addresses, identity, JSON in and out, problems as errors. What is sent twice by itself is only
+ * what carries an Idempotency-Key, which makes nothing twice.
+ */
+
+import { backoff, pause } from "./backoff";
+import { ConnectionLost, ProblemError, problemOf } from "./problem";
+
+type Answered<T> = T | (() => T | Promise<T>);
+
+/** Where the server is, and as whom it is asked. Functions are asked before each request. */
+export interface HttpOptions {
+  /** Where the server is; the page's own origin when not given. */
+  baseUrl?: string;
+  fetch?: typeof fetch;
+  headers?: Answered<HeadersInit>;
+  /** A user's token, sent as `Authorization: Bearer`. */
+  token?: Answered<string>;
+  /** A session of the caller's making, sent as `x-session-id`: 22 to 128 characters that are hard to guess. */
+  sessionId?: string | undefined;
+  /** Whether cookies go along; to another origin only with `include`. */
+  credentials?: RequestCredentials;
+}
+
+export interface Asked {
+  body?: unknown;
+  query?: Readonly<Record<string, unknown>> | undefined;
+  /** Makes a POST safe to repeat, which is done: a few times, when the answer is lost or says "later". */
+  idempotencyKey?: string;
+  signal?: AbortSignal | undefined;
+  /** A status of failure that comes with an answer like any other. */
+  unwell?: number;
+}
+
+export interface Http {
+  /** One request. Rejects with `ProblemError`, `ConnectionLost`, or the signal's reason. A 204 gives undefined. */
+  request<T>(method: string, path: string, asked?: Asked): Promise<T>;
+  /** Begins to read a stream, and gives the answer whatever it is. */
+  open(path: string, lastEventId: string | undefined, signal: AbortSignal): Promise<Response>;
+  url(path: string): string;
+  readonly credentials: RequestCredentials;
+}
+
+const ANSWER_MS = 30_000;
+const REPEATS = 4;
+const PATIENCE_SECONDS = 30;
+
+export const jobPath = (jobId: string): string => `/api/jobs/${encodeURIComponent(jobId)}`;
+
+const now = <T extends string | HeadersInit>(given: Answered<T> | undefined) =>
+  typeof given === "function" ? given() : given;
+
+export function createHttp(options: HttpOptions): Http {
+  const { baseUrl = "", sessionId, credentials = "same-origin" } = options;
+  const url = (path: string) => baseUrl.replace(/\/$/, "") + path;
+
+  async function send(path: string, init: RequestInit, named: Record<string, unknown>): Promise<Response> {
+    const headers = new Headers(await now(options.headers));
+    const token = await now(options.token);
+    const more = { ...named, "x-session-id": sessionId, authorization: token && `Bearer ${token}` };
+    for (const [name, value] of Object.entries(more)) if (value) headers.set(name, value as string);
+    return (options.fetch ?? fetch)(url(path), { ...init, headers, credentials, cache: "no-store" });
+  }
+
+  async function once(method: string, path: string, { body, query, signal, ...asked }: Asked) {
+    const patience = AbortSignal.timeout(ANSWER_MS);
+    const search = new URLSearchParams(JSON.parse(JSON.stringify(query ?? {}))); // without what is undefined
+    try {
+      const response = await send(
+        search.size ? `${path}?${search}` : path,
+        {
+          method,
+          signal: signal ? AbortSignal.any([signal, patience]) : patience,
+          ...(body !== undefined && { body: JSON.stringify(body) }),
+        },
+        { "content-type": body && "application/json", "idempotency-key": asked.idempotencyKey },
+      );
+      if (!response.ok && response.status !== asked.unwell) throw await problemOf(response);
+      return response.status === 204 ? undefined : await response.json();
+    } catch (cause) {
+      signal?.throwIfAborted();
+      throw cause instanceof ProblemError ? cause : new ConnectionLost("There was no answer.", { cause });
+    }
+  }
+
+  return {
+    url,
+    credentials,
+    async request(method, path, asked = {}) {
+      for (let failures = 0; ; failures++) {
+        try {
+          return await once(method, path, asked);
+        } catch (error) {
+          // Nobody waits for long; who is to come back much later is told so.
+          const { retryable = error instanceof ConnectionLost, retryAfter = 0 } =
+            error as Partial<ProblemError>;
+          const mayRepeat =
+            asked.idempotencyKey && retryable && failures < REPEATS && retryAfter <= PATIENCE_SECONDS;
+          if (!mayRepeat) throw error;
+          await pause(retryAfter * 1000 + backoff(failures), asked.signal);
+        }
+      }
+    },
+    open: (path, lastEventId, signal) =>
+      send(path, { signal }, { accept: "text/event-stream", "last-event-id": lastEventId }),
+  };
+}
