@@ -27,6 +27,7 @@ from snapasset import __version__, process
 from snapasset.errors import BadConfiguration
 from snapasset.listening import listen
 from snapasset.standing import made_by
+from snapasset.vitals import look_into_storage
 
 if TYPE_CHECKING:
     import socket
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from snapasset.job_type import Catalogue
     from snapasset.settings import Settings
     from snapasset.standing import Standing
+    from snapasset.vitals import Keeping
 
 log = logging.getLogger("server")
 
@@ -88,13 +90,14 @@ async def _serve(settings: Settings, kinds: Callable[[Settings], Catalogue] | No
             if parts is None:
                 return 0
             state = cast("State", parts)
-            _announce(state, listener, await state["provider"].look())
+            keeping = await look_into_storage(state["storage"], settings.health_seconds)
+            _announce(state, listener, await state["provider"].look(), keeping)
             server = Server(app, state, told)
             await server.serve(sockets=[listener])
     return server.stuck
 
 
-def _announce(state: State, listener: socket.socket, standing: Standing) -> None:
+def _announce(state: State, listener: socket.socket, standing: Standing, keeping: Keeping) -> None:
     name: tuple[str, int] = listener.getsockname()[:2]
     port = name[1]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name[0], name[0])  # noqa: S104  what a person can open
@@ -105,7 +108,7 @@ def _announce(state: State, listener: socket.socket, standing: Standing) -> None
         extra={
             "mode": state["switch"].mode,
             "database": state["database"].name,
-            "storage": state["storage"].name,
+            **keeping.told(state["storage"].name),
             **made_by(state["provider"].name, standing),
             "url": url,
             "version": __version__,

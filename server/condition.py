@@ -6,23 +6,19 @@ Every part is asked under a time limit and beside the others, so a part that han
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from snapasset.errors import DatabaseUnavailable, ProviderQuotaExceeded, StorageQuotaExceeded, StorageUnavailable
+from snapasset.errors import ProviderQuotaExceeded
 from snapasset.records.jobs import QueueDepth, QueueDepths, ReadyKinds
 from snapasset.records.queues import QueueRoom, QueueRooms
 from snapasset.records.workers import LiveWorkers
 from snapasset.standing import Standing
-from snapasset.storage.kept import KeptStorage
-from snapasset.vitals import in_time, living_workers, record_answers
+from snapasset.vitals import Keeping, in_time, living_workers, look_into_storage, record_answers
 
 if TYPE_CHECKING:
     from server.state import State
     from snapasset.records.workers import WorkerSeen
     from snapasset.switch import RedisStatus
-
-StorageWord = Literal["ok", "full", "down"]
 
 _EMPTY: Final = QueueDepth(waiting=0, delayed=0, blocked=0, active=0, oldest_ms=None)
 _OPEN: Final = QueueRoom(paused=False, concurrency=None, rate_jobs=None, rate_ms=None, room=None)
@@ -83,16 +79,15 @@ class Condition(NamedTuple):
     """How the parts are.
 
     `users`: whether who has signed in can be known, None where nobody can sign in. `answers`: whether the record does; `known` is None while it does not, and while it is too slow to count the jobs.
-    `provider`: who makes the pictures, as far as this process knows. `storage_why`: a sentence, when the storage is not ok, or does not take everything.
+    `provider`: who makes the pictures, as far as this process knows.
     """
 
     answers: bool
     known: Known | None
-    storage: StorageWord
+    storage: Keeping
     redis: RedisStatus
     provider: Standing
     users: Standing | None = None
-    storage_why: str | None = None
 
     @property
     def status(self) -> Literal["ok", "degraded", "down"]:
@@ -101,7 +96,7 @@ class Condition(NamedTuple):
             return "down"
         well = self.known is not None and not self.known.stuck and not any(map(self.known.deserted, self.known.ready))
         users = self.users is None or self.users.status != "down"
-        parts = users and self.storage == "ok" and self.redis != "down" and self.provider.status != "down"
+        parts = users and self.storage.word == "ok" and self.redis != "down" and self.provider.status != "down"
         return "ok" if well and parts else "degraded"
 
 
@@ -120,14 +115,13 @@ async def look(state: State) -> Condition:
     answers, known, storage, provider = await asyncio.gather(
         record_answers(state["database"], seconds),
         in_time(_count(state), seconds),
-        in_time(_look_into_storage(state), seconds),
+        look_into_storage(state["storage"], seconds),
         in_time(state["provider"].look(), seconds),
     )
     standing = provider or Standing("unknown", "The picture provider has not answered in time.")
     if known is not None and known.out_of_quota and state["provider"].paid:
         standing = Standing("down", "The quota or budget at the picture provider is used up.")
-    word, why = storage or ("down", None)
-    return Condition(answers or known is not None, known, word, state["switch"].redis, standing, _users(state), why)
+    return Condition(answers or known is not None, known, storage, state["switch"].redis, standing, _users(state))
 
 
 def _users(state: State) -> Standing | None:
@@ -157,17 +151,3 @@ async def _count(state: State) -> Known:
         ready=await database.read(ReadyKinds()),
         kinds=frozenset(kinds),
     )
-
-
-async def _look_into_storage(state: State) -> tuple[StorageWord, str | None]:
-    storage = state["storage"]
-    try:
-        await storage.check()
-    except StorageQuotaExceeded as error:
-        return "full", error.detail
-    except StorageUnavailable as error:
-        return "down", error.detail
-    if isinstance(storage, KeptStorage):
-        with suppress(DatabaseUnavailable):
-            return "ok", await storage.complaint()
-    return "ok", None

@@ -129,7 +129,7 @@ async def turn_away(app: ASGIApp, scope: Scope, receive: Receive, send: Send) ->
     settings = cast("State", scope["state"])["settings"]
     more = granted(scope["headers"], settings.cors_origins)
     # A page whose browser is refused the question what it may send never hears that it is to come back.
-    if scope["path"] in PROBES:
+    if scope["path"] in PROBES or (more and is_preflight(scope)):
         await app(scope, receive, send)
         return
     if scope["method"] == "GET" and scope["path"].endswith("/events"):

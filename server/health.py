@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pydantic.alias_generators import to_camel
 from starlette.responses import Response
@@ -12,7 +12,7 @@ from starlette.responses import Response
 from server.condition import glance, queue_names
 from server.state import Stage
 from snapasset import __version__
-from snapasset.errors import ProviderQuotaExceeded
+from snapasset.pauses import why_paused
 from snapasset.vitals import record_answers
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from server.condition import Condition, Known
     from server.state import State
     from snapasset.standing import Standing
-
-
-_REASONS: Final = {ProviderQuotaExceeded.code: "Paused: the provider's quota is used up."}
 
 
 async def overview(request: Request[State]) -> Response:
@@ -59,9 +56,9 @@ def overview_body(state: State, condition: Condition) -> dict[str, Any]:
         "services": {
             "database": {"status": "ok" if condition.answers else "down", "name": state["database"].name},
             "storage": {
-                "status": condition.storage,
+                "status": condition.storage.word,
                 "name": state["storage"].name,
-                **({} if condition.storage_why is None else {"why": condition.storage_why}),
+                **({} if condition.storage.why is None else {"why": condition.storage.why}),
             },
             "provider": _provider(state, condition),
             "redis": {"status": condition.redis, **({} if switch.why is None else {"why": switch.why})},
@@ -111,19 +108,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
 def _reason(state: State, known: Known, name: str) -> dict[str, str]:
     """Why a queue has paused itself, and how it goes on."""
     reason = known.room(name).reason
-    return {} if reason is None else {"why": f"{_REASONS.get(reason, reason)} Mend that, then {_way_on(state, name)}."}
-
-
-def _way_on(state: State, name: str) -> str:
-    """How a queue is resumed here: who meets that first may never have heard of admins."""
-    resume = f"resume by POST /api/queues/{name}/resume"
-    bearer, user = "with ADMIN_TOKEN as bearer token", f"as a user whose {state['settings'].admin_claim} is admin"
-    users = state["users"] is not None
-    if state["settings"].admin_token is not None:
-        return f"{resume} {bearer}, or {user}" if users else f"{resume} {bearer}"
-    if users:
-        return f"{resume} {user} (ADMIN_TOKEN is not set)"
-    return f"set ADMIN_TOKEN, as nobody is an admin here yet, start again, and {resume} {bearer}"
+    return {} if reason is None else {"why": why_paused(state["settings"], name, reason)}
 
 
 def _queues(state: State, known: Known) -> dict[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ secret. What a user may change himself, `user_metadata`, is never looked at.
 
 from __future__ import annotations
 
+import logging
 import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
@@ -17,12 +18,15 @@ import jwt
 from server.signing_keys import SigningKeys
 from snapasset.errors import BadConfiguration, MissingUser
 from snapasset.job_type import Access
+from snapasset.proxies import by_proxy
 from snapasset.standing import Standing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from snapasset.settings import Settings
+
+log = logging.getLogger(__name__)
 
 AUDIENCE: Final = "authenticated"
 LEEWAY_SECONDS: Final = 10
@@ -118,6 +122,8 @@ async def opened_user_tokens(settings: Settings) -> AsyncGenerator[UserTokens | 
         return
     issuer = f"{settings.supabase_url.rstrip('/')}/auth/v1"
     secret = settings.supabase_jwt_secret
+    if by_proxy(issuer):
+        log.info("the keys of users' tokens are fetched through the proxy that the environment names")
     async with httpx.AsyncClient(limits=_CONNECTIONS) as http:
         keys = SigningKeys(http, f"{issuer}/.well-known/jwks.json")
         users = UserTokens(issuer, keys, None if secret is None else secret.get_secret_value(), settings.admin_claim)

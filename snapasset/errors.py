@@ -17,6 +17,7 @@
     ├── Unavailable                     a part of SnapAsset is away: try again
     │   ├── DatabaseUnavailable         database_unavailable
     │   ├── StorageUnavailable          storage_unavailable
+    │   │   └── StorageUnusable         storage_unavailable     it answers, and will not do before somebody mends what is named
     │   └── QueueUnavailable            queue_unavailable       nobody outside sees it: the record has the job
     ├── StorageFailed                   storage_upload_failed
     │   └── StorageQuotaExceeded        storage_quota_exceeded  the disk or bucket is full
@@ -157,6 +158,13 @@ class DatabaseUnavailable(Unavailable):
 class StorageUnavailable(Unavailable):
     code = "storage_unavailable"
     sentence = "The file storage cannot be reached; try again."
+
+
+class StorageUnusable(StorageUnavailable):
+    """It is no outage, which would pass: a key that is refused, a bucket that is not there or is not the one.
+
+    What is put into it now may never get there, so nothing is paid for meanwhile, and jobs that need it wait.
+    """
 
 
 class QueueUnavailable(Unavailable):

@@ -21,6 +21,7 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from snapasset import __version__, process
 from snapasset.standing import made_by
+from snapasset.vitals import look_into_storage
 from worker import processors
 from worker.engine import running_engine
 from worker.health import health_listener
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from snapasset.job_type import Catalogue
     from snapasset.settings import Settings
     from snapasset.standing import Standing
+    from snapasset.vitals import Keeping
     from worker.engine import Engine
 
 log = logging.getLogger("worker")
@@ -56,20 +58,21 @@ async def _work(settings: Settings, kinds: Callable[[Settings], Catalogue]) -> i
             metrics=engine.metrics,
         )
         async with listener as port:
-            _announce(engine, catalogue, port, await engine.provider.look())
+            keeping = await look_into_storage(engine.storage, settings.health_seconds)
+            _announce(engine, catalogue, port, await engine.provider.look(), keeping)
             await told.wait()
             log.info("stopping: running jobs have %g s to end; a second signal stops at once", settings.drain_seconds)
             await engine.runner.stop()
     return engine.runner.stuck
 
 
-def _announce(engine: Engine, catalogue: Catalogue, port: int | None, standing: Standing) -> None:
+def _announce(engine: Engine, catalogue: Catalogue, port: int | None, standing: Standing, keeping: Keeping) -> None:
     log.info(
         "worker is ready",
         extra={
             "mode": engine.switch.mode,
             "database": engine.database.name,
-            "storage": engine.storage.name,
+            **keeping.told(engine.storage.name),
             **made_by(engine.provider.name, standing),
             "version": __version__,
             "workerId": engine.runner.worker_id,

@@ -18,8 +18,10 @@ from snapasset.errors import (
     ProviderQuotaExceeded,
     SnapAssetError,
     SpendCapReached,
+    StorageUnusable,
     wire_error,
 )
+from snapasset.pauses import why_paused
 from snapasset.records.claims import GiveBack
 from snapasset.records.endings import Complete, EndCancelled, Fail, PutOff
 from worker.context import CancelNoticed, JobContext, JobLost, Stopped, own_fault
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from worker.context import Persist
 
 log = logging.getLogger(__name__)
+
+_MENDING: Final = 8
+"""What has waited to be mended is looked at again after an eighth of that time: soon at first, and seldom in the end."""
 
 UNWIND_SECONDS: Final = 5.0
 """How long a processor may take to stop when it is cancelled; one that takes longer is left to itself."""
@@ -113,11 +118,15 @@ class Attempt:
             log.warning("a paid call was lost too often", extra={"jobId": self.job.id, "code": error.code})
             error = OutcomeUnknown()
         log.warning("an attempt failed", extra={"jobId": self.job.id, "queue": self.job.queue, "code": error.code})
-        if isinstance(error, SpendCapReached):
+        if isinstance(error, SpendCapReached | StorageUnusable):
             delay_ms = round(self._pause(error) * 1000)
             return PutOff(self.job.id, self.job.fence, wire_error(error), delay_ms, doubtful=doubtful)
         if isinstance(error, ProviderQuotaExceeded):
-            log.error("the provider's quota is used up: the queue waits to be resumed", extra={"queue": self.job.queue})
+            why = why_paused(self._settings, self.job.queue, error.code)
+            log.error(
+                "the provider's quota is used up: the queue waits to be resumed",
+                extra={"queue": self.job.queue, "why": why},
+            )
             return PutOff(self.job.id, self.job.fence, wire_error(error), 0, pauses=True, doubtful=doubtful)
         return Fail(
             self.job.id,
@@ -143,6 +152,9 @@ class Attempt:
         base = self._settings.retry_base_seconds
         pause = min(self._settings.retry_max_seconds, base * 2 ** (self.job.attempt - 1))
         pause *= random.uniform(0.8, 1.2)  # noqa: S311
+        if isinstance(error, StorageUnusable):  # its attempts do not count, so they must not be what makes it longer
+            waited = (self.job.updated_at - self.job.created_at) / 1000
+            pause = max(pause, min(self._settings.retry_max_seconds, waited / _MENDING))
         wanted = error.retry_after_seconds if isinstance(error, ProviderError | SpendCapReached) else None
         return pause if wanted is None else max(pause, wanted + random.uniform(0, base))  # noqa: S311
 

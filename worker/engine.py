@@ -17,6 +17,7 @@ from snapasset.storage import Storage
 from snapasset.storage.belonging import see_that_it_belongs
 from snapasset.storage.choose import choose_storage
 from snapasset.storage.kept import KeptStorage
+from snapasset.storage.sought import SoughtStorage
 from snapasset.switch import Switch
 from worker.embedded import Embedded
 from worker.images.pool import PixelPool
@@ -30,7 +31,7 @@ from worker.storeroom import Storeroom
 from worker.uploads import Uploads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 
     from snapasset.database import Database
     from snapasset.event import Event
@@ -65,22 +66,23 @@ async def running_engine(
 ) -> AsyncGenerator[Engine]:
     """Jobs are run as long as the block runs: all in a worker, in the API what `FALLBACK_WORKER` says.
 
-    At the end running jobs get the drain, then go back. Raises `BadConfiguration`, `DatabaseUnavailable` or
-    `StorageUnavailable` when it cannot begin.
+    At the end running jobs get the drain, then go back. Raises `BadConfiguration`, `DatabaseUnavailable` or, for a folder,
+    `StorageUnavailable` when it cannot begin; a storage beyond a network is looked for meanwhile.
     """
     async with AsyncExitStack() as stack:
         database = choose_database(settings)
         stack.push_async_callback(database.close)
         await database.open()
         switch = await _open_switch(stack, settings, catalogue, database, serves=role == "worker")
-        storage = await choose_storage(settings)
-        stack.push_async_callback(storage.close)
-        await see_that_it_belongs(storage, database)
-        storage = KeptStorage(storage, database)
+        place = await choose_storage(settings, database)
+        stack.push_async_callback(place.close)
+        storage = KeptStorage(place, database)
         storeroom = Storeroom(database, storage)
         pool = await stack.enter_async_context(PixelPool())
-        provider = await choose_provider(settings, pool)
-        stack.push_async_callback(provider.close)
+        async with begun(_open_storage(place, database)) as opened:  # each may be silent for seconds
+            provider = await choose_provider(settings, pool)
+            stack.push_async_callback(provider.close)
+            await opened
         tools: dict[type, object] = {
             ImageProvider: provider,
             Storage: storage,
@@ -104,6 +106,8 @@ async def running_engine(
         stack.push_async_callback(runner.stop)
         await runner.start()
         await stack.enter_async_context(kept_up(Reconciler(database, switch, catalogue.kinds_by_queue, settings).run))
+        if isinstance(place, SoughtStorage):
+            await stack.enter_async_context(kept_up(place.run))
         await stack.enter_async_context(kept_up(Removals(storeroom).run))
         await stack.enter_async_context(kept_up(Uploads(storage).run))
         if role == "api":
@@ -111,6 +115,26 @@ async def running_engine(
             await embedded.decide()
             await stack.enter_async_context(kept_up(embedded.run))
         yield Engine(database, switch, storage, provider, client, runner, metrics)
+
+
+async def _open_storage(storage: Storage, database: Database) -> None:
+    if isinstance(storage, SoughtStorage):
+        await storage.open()
+    else:
+        await see_that_it_belongs(storage, database)
+
+
+@asynccontextmanager
+async def begun(work: Coroutine[None, None, None]) -> AsyncGenerator[asyncio.Task[None]]:
+    """`work` under way; what the block has not waited for is given up at its end."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+        if not task.cancelled():
+            task.exception()  # whoever waited has it, and asyncio would complain that nobody did
 
 
 async def _open_switch(

@@ -65,12 +65,16 @@ class FilesByKey(Read[list[RecordedFile]]):
 
 @dataclass(frozen=True, slots=True)
 class NewestFiles(Read[list[str]]):
-    """The keys of the files that were recorded last, the newest first."""
+    """The keys of the files that were recorded last, the newest first; not of those that the record keeps itself."""
 
     limit: int
 
     def steps(self) -> Steps[list[str]]:
-        rows = yield Statement("SELECT key FROM files ORDER BY created_at DESC, id DESC LIMIT $1", (self.limit,))
+        rows = yield Statement(
+            "SELECT key FROM files WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE blobs.key = files.key) "
+            "ORDER BY created_at DESC, id DESC LIMIT $1",
+            (self.limit,),
+        )
         return [key for (key,) in rows]
 
 

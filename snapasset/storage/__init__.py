@@ -40,8 +40,18 @@ class Storage(ABC):
     mark: str
     """Where the name of its record stands, in words for whoever has to put it there."""
 
+    setting: str
+    """The variable that says where it is, for whoever has to mend it."""
+
     remote: bool = False
     """Whether it lies beyond a network, and may be away while all the rest is well."""
+
+    @abstractmethod
+    async def prepare(self) -> None:
+        """Have the place be there and fit to be used; harmless when repeated.
+
+        Raises `StorageUnusable` for what somebody has to mend, `BadConfiguration` for a place that must not be used.
+        """
 
     @abstractmethod
     async def put(self, key: str, data: bytes, content_type: str) -> None:
@@ -96,6 +106,11 @@ class Storage(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Give back what is held. Using the storage afterwards is an error."""
+
+
+def silence(storage: Storage) -> str:
+    """The sentence on a storage that says nothing."""
+    return f"The file storage did not answer in time ({storage.setting})."
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""Whether a storage is the one that a record's pictures are in: asked once, at the start.
+"""Whether a storage is the one that a record's pictures are in: asked once, before anything else is asked of it.
 
 A wrong answer destroys pictures: what the record names and the storage has not would be dropped from the record, and what
 the storage has and the record does not name would be removed. So only what can be seen counts, and in doubt it is refused.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from snapasset.errors import BadConfiguration, StorageUnavailable
+from snapasset.errors import BadConfiguration, StorageUnusable
 from snapasset.records.stocktaking import NewestFiles
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ async def see_that_it_belongs(storage: Storage, database: Database) -> None:
     """Have `storage` be the one of the record, from now on as well.
 
     A storage is given the record's name when both are new, and one without a name also when it has files that the record
-    names. Raises `StorageUnavailable` when it has none of them, `BadConfiguration` when what it holds is another record's,
+    names. Raises `StorageUnusable` when it has none of them, `BadConfiguration` when what it holds is another record's,
     or nobody's.
     """
     record_id = database.record_id
@@ -53,7 +53,7 @@ async def _check(storage: Storage, owner: str | None, newest: list[str], record_
     for key in newest:
         if await storage.find(key) is not None:
             return
-    raise StorageUnavailable(
+    raise StorageUnusable(
         f"The storage ({storage.name}) is not the one that this record's pictures are in: is the volume mounted? "
         f"If they are lost for good, {remedy}"
     )

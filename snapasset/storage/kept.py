@@ -13,9 +13,15 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from snapasset.database import BULK
-from snapasset.errors import BadPicture, FileMissing, StorageFailed, StorageQuotaExceeded, StorageUnavailable
+from snapasset.errors import (
+    BadPicture,
+    FileMissing,
+    StorageFailed,
+    StorageQuotaExceeded,
+    StorageUnavailable,
+    StorageUnusable,
+)
 from snapasset.records.blobs import (
-    BlobBacklog,
     BlobBytes,
     BlobDue,
     BlobPart,
@@ -26,6 +32,7 @@ from snapasset.records.blobs import (
     TakeBlob,
 )
 from snapasset.storage import Leftovers, Storage, StoredFile
+from snapasset.storage.backlog import complaint
 from snapasset.storage.safe_path import check_key
 
 if TYPE_CHECKING:
@@ -49,9 +56,11 @@ _PAUSE_MS: Final = 2_000
 """After this long anybody may, when the first has failed."""
 
 _LONGEST_PAUSE_MS: Final = 60_000
-_LONG_MS: Final = 60_000
 _PATIENCE: Final = 10.0
 """Seconds after which a folder that says nothing does not get what was paid for."""
+
+_GLANCE: Final = 2.0
+"""Seconds after which a storage beyond a network counts as away for now."""
 
 _FAILURES: Final = (StorageUnavailable, StorageFailed, TimeoutError)
 
@@ -71,6 +80,7 @@ class KeptStorage(Storage):
     ) -> None:
         self.name = storage.name
         self.mark = storage.mark
+        self.setting = storage.setting
         self.remote = storage.remote
         self._storage = storage
         self._database = database
@@ -83,20 +93,27 @@ class KeptStorage(Storage):
     # --- what was paid for
 
     async def make_sure(self) -> None:
-        """Return when what is paid for now can be kept; else raise `StorageUnavailable`, before it is paid for."""
-        if not self.remote:
-            try:
-                async with asyncio.timeout(self._patience):
-                    return await self._storage.check()
-            except StorageQuotaExceeded as error:  # the record may well lie on the same disk
+        """Return when what is paid for now can be kept; else raise `StorageUnavailable`, before it is paid for.
+
+        `StorageUnusable` when it could be kept, and would have to wait until somebody mends the storage.
+        """
+        try:
+            async with asyncio.timeout(min(self._patience, _GLANCE) if self.remote else self._patience):
+                await self._storage.check()
+        except StorageUnusable:
+            raise
+        except StorageQuotaExceeded as error:
+            if not self.remote:  # the record may well lie on the same disk
                 raise StorageUnavailable(f"{error.detail} Nothing is paid for until there is room.") from error
-            except (StorageUnavailable, TimeoutError):
-                pass
+        except (StorageUnavailable, TimeoutError):
+            pass
+        else:
+            if not self.remote:
+                return
         if await self._database.read(BlobBytes()) > self._most:
             raise StorageUnavailable(
                 "Too much waits for the file storage to come back; nothing more is paid for until then."
             )
-        return None
 
     async def place(self, key: str, data: bytes, content_type: str) -> bool:
         """Store what was paid for; or return False when the step that made it is to hand it to the record (`FileRow.data`).
@@ -172,15 +189,12 @@ class KeptStorage(Storage):
 
     async def complaint(self) -> str | None:
         """A sentence when the record has kept something for the storage for longer than that should take."""
-        backlog = await self._database.read(BlobBacklog())
-        if backlog is None or backlog.oldest_ms < _LONG_MS:
-            return None
-        return (
-            f"Paid pictures wait in the database for the file storage: {backlog.files}, with {backlog.size:,} bytes, the "
-            f"oldest for {backlog.oldest_ms // 60_000} min; the log says why."
-        )
+        return await complaint(self._database)
 
     # --- what every storage can do
+
+    async def prepare(self) -> None:
+        await self._storage.prepare()
 
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         await self._storage.put(key, data, content_type)

@@ -53,12 +53,17 @@ _PROBE: Final = bytes(1024 * 1024)
 class LocalStorage(Storage):
     """Files under `root`, which is made when missing, for this user only."""
 
+    setting = "DATA_DIR"
+
     def __init__(self, root: Path) -> None:
         self.name = f"local folder {root.name}"
         self.mark = f"the file {_MARK} in it"
         self._root = root
         self._record_id: str | None = None
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="storage")
+
+    async def prepare(self) -> None:
+        """Nothing: its folder is made with the first file, and a place that has none is told by its mark."""
 
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         del content_type  # the record knows it

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from tests.browser.chromium import launched
 from tests.flows.process import Host, hosting
+from tests.web.studio import built
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -31,6 +32,12 @@ async def context(browser: Browser) -> AsyncGenerator[BrowserContext]:
     """A person's browser, with nothing in it yet."""
     async with await browser.new_context() as context:
         yield context
+
+
+@pytest.fixture(scope="session")
+def studio() -> None:
+    """The studio of this checkout is what servers serve from now on."""
+    built()
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from snapasset.queue.memory import MemoryQueue
 from snapasset.queue.redis import RedisRings
 from snapasset.storage.kept import KeptStorage
 from snapasset.storage.local import LocalStorage
-from snapasset.storage.supabase import SupabaseStorage
 from tests.contracts.record_backends import clock, database, record
 from tests.fakes.supabase import KEY, running_supabase
+from tests.fakes.supabase_bucket import opened_bucket
 from tests.servers.redis import running_redis
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _supabase_storage(request: pytest.FixtureRequest) -> AbstractAsyncContextMan
     @asynccontextmanager
     async def supabase_storage(url: str, key: str) -> AsyncGenerator[Storage]:
         bucket = f"snapasset-test-{uuid4().hex}"
-        storage = await SupabaseStorage.opened(url, key, bucket)
+        storage = await opened_bucket(url, key, bucket)
         yield storage
         buckets = storage.project.storage
         await buckets.empty_bucket(bucket)

@@ -24,6 +24,7 @@ from snapasset.storage.supabase import SupabaseStorage
 from snapasset.storage.supabase.opening import Patience
 from tests.contracts.test_storage import keys_of, put
 from tests.fakes.supabase import ANON, KEY, Fault, StoredObject, running_supabase
+from tests.fakes.supabase_bucket import opened_bucket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -53,7 +54,7 @@ def fake(server: FakeSupabase) -> Iterator[FakeSupabase]:
 
 @pytest.fixture
 async def storage(fake: FakeSupabase) -> AsyncIterator[SupabaseStorage]:
-    opened = await SupabaseStorage.opened(fake.url, KEY, "pictures", SHORT)
+    opened = await opened_bucket(fake.url, KEY, "pictures", SHORT)
     yield opened
     await opened.close()
 
@@ -97,7 +98,7 @@ def again(fault: Fault, times: float = 1) -> Fault:
 
 class TestOpening:
     async def test_its_bucket_is_made_and_private(self, fake: FakeSupabase) -> None:
-        opened = await asyncio.gather(*(SupabaseStorage.opened(fake.url, KEY, "pictures") for _ in range(4)))
+        opened = await asyncio.gather(*(opened_bucket(fake.url, KEY, "pictures") for _ in range(4)))
         assert [bucket.public for bucket in fake.buckets.values()] == [False]
         for storage in opened:
             assert storage.name == "Supabase bucket pictures"
@@ -105,7 +106,7 @@ class TestOpening:
 
     async def test_one_that_is_there_is_used(self, fake: FakeSupabase, storage: SupabaseStorage) -> None:
         await put(storage, "a")
-        again = await SupabaseStorage.opened(f"{fake.url}/", KEY, "pictures")
+        again = await opened_bucket(f"{fake.url}/", KEY, "pictures")
         assert await keys_of(again) == ["a"]
         await again.close()
 
@@ -114,7 +115,7 @@ class TestOpening:
     ) -> None:
         fake.buckets["pictures"].public = True
         with pytest.raises(BadConfiguration, match="SUPABASE_BUCKET is public"):
-            await SupabaseStorage.opened(fake.url, KEY, "pictures")
+            await opened_bucket(fake.url, KEY, "pictures")
         assert storage.remote
 
     @pytest.mark.parametrize("gateway", [True, False])
@@ -127,9 +128,9 @@ class TestOpening:
     ) -> None:
         fake.gateway = gateway
         if there:
-            await (await SupabaseStorage.opened(fake.url, KEY, "pictures")).close()
+            await (await opened_bucket(fake.url, KEY, "pictures")).close()
         with pytest.raises(BadConfiguration, match="SUPABASE_SERVICE_KEY") as caught:
-            await SupabaseStorage.opened(fake.url, key, "pictures")
+            await opened_bucket(fake.url, key, "pictures")
         assert key.strip() not in caught.value.detail
         assert "hunter2" not in caught.value.detail
 
@@ -137,30 +138,30 @@ class TestOpening:
     async def test_an_address_where_something_else_answers_is_named(self, fake: FakeSupabase, status: int) -> None:
         fake.break_down(Fault("page", times=ALWAYS, status=status))
         with pytest.raises(BadConfiguration, match="SUPABASE_URL") as caught:
-            await SupabaseStorage.opened(fake.url, KEY, "pictures")
+            await opened_bucket(fake.url, KEY, "pictures")
         assert str(fake.port) not in caught.value.detail
 
     @pytest.mark.parametrize("url", ["http://127.0.0.1:port", "http://[", "http://a b", "https://hunter2.invalid"])
     async def test_an_address_that_is_none_is_named(self, url: str) -> None:
         with pytest.raises(SnapAssetError, match="SUPABASE_URL") as caught:
-            await SupabaseStorage.opened(url, KEY, "pictures", SHORT)
+            await opened_bucket(url, KEY, "pictures", SHORT)
         assert "hunter2" not in caught.value.detail
 
     async def test_nobody_there_is_no_wrong_configuration(self, fake: FakeSupabase) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
         with pytest.raises(StorageUnavailable, match="SUPABASE_URL"):
-            await SupabaseStorage.opened(f"http://127.0.0.1:{port}", KEY, "pictures", SHORT)
+            await opened_bucket(f"http://127.0.0.1:{port}", KEY, "pictures", SHORT)
         for fault in (Fault("hang", times=ALWAYS), Fault("refused", times=ALWAYS, status=503)):
             fake.break_down(fault)
             with pytest.raises(StorageUnavailable):
-                await SupabaseStorage.opened(fake.url, KEY, "pictures", SHORT)
+                await opened_bucket(fake.url, KEY, "pictures", SHORT)
             fake.heal()
 
     async def test_a_project_over_its_quota_says_so(self, fake: FakeSupabase) -> None:
         fake.break_down(Fault("refused", status=402, message="exceed_storage_size_quota"))
         with pytest.raises(StorageQuotaExceeded, match="quota"):
-            await SupabaseStorage.opened(fake.url, KEY, "pictures")
+            await opened_bucket(fake.url, KEY, "pictures")
 
 
 class TestTrouble:
@@ -388,7 +389,7 @@ class TestBelonging:
                 pass
 
     async def test_whose_it_is_is_not_asked_for_with_every_picture(self, fake: FakeSupabase) -> None:
-        storage = await SupabaseStorage.opened(fake.url, KEY, "pictures")
+        storage = await opened_bucket(fake.url, KEY, "pictures")
         await storage.belong_to("a-record")
         before = fake.sent("record")
         for number in range(5):
@@ -408,7 +409,7 @@ class TestChecking:
             await storage.check()
         assert fake.sent("probe") == 0
         await storage.close()
-        idle = await SupabaseStorage.opened(fake.url, KEY, "pictures", SHORT)
+        idle = await opened_bucket(fake.url, KEY, "pictures", SHORT)
         await idle.belong_to("a-record")
         for _ in range(3):
             await idle.check()

@@ -33,7 +33,7 @@ KEPT_BACK = (
     # the model is told with the provider
     "openai_image_model",
     # where things are in the network and on the disk
-    "openai_prices_file", "host", "port", "worker_host", "worker_port", "data_dir", "platforms_file",
+    "openai_prices_file", "host", "port", "worker_host", "worker_port", "data_dir", "platforms_file", "cors_origins",
     # what a log line looks like shows in the log
     "log_format",
     # what a caller may ask: refusals and the documents say it

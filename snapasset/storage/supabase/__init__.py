@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import httpx
 from storage3.exceptions import StorageApiError
 
-from snapasset.errors import FileMissing, StorageFailed, StorageUnavailable
+from snapasset.errors import FileMissing, StorageFailed, StorageUnavailable, StorageUnusable
 from snapasset.storage import Storage, StoredFile
 from snapasset.storage.supabase.failures import FAMILIES, Passing, why, why_not_stored
 from snapasset.storage.supabase.listing import PAGE, check_remote_key, file_of, files_of, question
-from snapasset.storage.supabase.opening import Patience, Project, open_project
+from snapasset.storage.supabase.opening import Patience, Project, connect, have_bucket
 
 if TYPE_CHECKING:
     import builtins
@@ -47,9 +47,10 @@ _PROBE: Final = f"{_HIDDEN}-probe"
 
 
 class SupabaseStorage(Storage):
-    """Files of one bucket. `opened` makes one."""
+    """Files of one bucket. `connected` makes one."""
 
     remote = True
+    setting = "SUPABASE_URL"
 
     def __init__(self, project: Project, bucket: str, patience: Patience) -> None:
         self.name = f"Supabase bucket {bucket}"
@@ -63,10 +64,13 @@ class SupabaseStorage(Storage):
         self._stored_at = -math.inf
 
     @classmethod
-    async def opened(cls, url: str, key: str, bucket: str, patience: Patience | None = None) -> SupabaseStorage:
-        """The storage in this project's bucket, which is made, and private. Raises as `opening.open_project` does."""
+    async def connected(cls, url: str, key: str, bucket: str, patience: Patience | None = None) -> SupabaseStorage:
+        """The storage in this project's bucket; nobody was asked yet whether it is there. Raises `BadConfiguration`."""
         patience = patience or Patience()
-        return cls(await open_project(url, key, bucket, patience), bucket, patience)
+        return cls(await connect(url, key, patience), bucket, patience)
+
+    async def prepare(self) -> None:
+        await have_bucket(self.project.storage, self._bucket)
 
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         check_remote_key(key)
@@ -161,7 +165,7 @@ class SupabaseStorage(Storage):
 
     def _compare(self, mark: str | None) -> None:
         if mark != self._record_id:
-            raise StorageUnavailable(
+            raise StorageUnusable(
                 "The bucket is not the one that this record's pictures are in: was it emptied, or is it another one "
                 "(SUPABASE_URL, SUPABASE_BUCKET)?"
             )

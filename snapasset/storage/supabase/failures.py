@@ -13,7 +13,14 @@ from typing import Final
 import httpx
 from storage3.exceptions import StorageApiError
 
-from snapasset.errors import FileMissing, SnapAssetError, StorageFailed, StorageQuotaExceeded, StorageUnavailable
+from snapasset.errors import (
+    FileMissing,
+    SnapAssetError,
+    StorageFailed,
+    StorageQuotaExceeded,
+    StorageUnavailable,
+    StorageUnusable,
+)
 
 FAMILIES: Final = (
     StorageApiError,
@@ -42,11 +49,11 @@ class Passing(StorageUnavailable):
     """Of the kind that may be over in a moment, so it is worth asking once more before anybody hears of it."""
 
 
-class BucketMissing(StorageUnavailable):
+class BucketMissing(StorageUnusable):
     """The server knows no such bucket, or does not show it to this key."""
 
 
-class KeyRefused(StorageUnavailable):
+class KeyRefused(StorageUnusable):
     """The server does not let this key in."""
 
 

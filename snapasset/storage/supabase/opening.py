@@ -1,11 +1,12 @@
 """The way into a project of Supabase: a client of the SDK over one HTTP client of ours, and a private bucket.
 
-What is wrong is said at the start, by the name of the variable that is to be mended, and never with its value.
+What is wrong is said by the name of the variable that is to be mended, and never with its value. What is no key and no
+address is told without asking anybody; all else depends on the other side, and may be mended there.
 """
 
 from __future__ import annotations
 
-import asyncio
+import logging
 import re
 import socket
 from contextlib import suppress
@@ -15,7 +16,8 @@ import httpx
 from storage3.exceptions import StorageApiError
 from supabase import AsyncClient, AsyncClientOptions, AsyncSupabaseException, acreate_client
 
-from snapasset.errors import BadConfiguration, StorageUnavailable
+from snapasset.errors import BadConfiguration, StorageUnavailable, StorageUnusable
+from snapasset.proxies import by_proxy
 from snapasset.storage.supabase.failures import FAMILIES, BucketMissing, KeyRefused, Passing, why
 
 if TYPE_CHECKING:
@@ -25,10 +27,9 @@ if TYPE_CHECKING:
     from storage3 import AsyncStorageClient
     from storage3.types import CreateOrUpdateBucketOptions
 
-T = TypeVar("T")
+log = logging.getLogger(__name__)
 
-_OPENING_SECONDS: Final = 4.0
-"""A start that fails says so within five seconds."""
+T = TypeVar("T")
 
 _CONNECTIONS: Final = 32
 _READERS: Final = 256
@@ -64,7 +65,7 @@ class Patience(NamedTuple):
 
 
 class Project(NamedTuple):
-    """A project that was found.
+    """The way into a project.
 
     `at` is the address of its storage, ending in a slash; `headers` open it. `readers` is for those who may take their time.
     """
@@ -80,8 +81,8 @@ class Project(NamedTuple):
         await self.readers.aclose()
 
 
-async def open_project(url: str, key: str, bucket: str, patience: Patience) -> Project:
-    """Connect, and have a private bucket. Raises `BadConfiguration`, or `StorageUnavailable` when nobody answers."""
+async def connect(url: str, key: str, patience: Patience) -> Project:
+    """The way into a project, which nobody was asked about yet. Raises `BadConfiguration` for what is no key or address."""
     if not _KEY.fullmatch(key):
         raise BadConfiguration("SUPABASE_SERVICE_KEY is no key: it is too short, or holds a character that no key has.")
     if key.startswith(_PUBLISHABLE):
@@ -91,15 +92,13 @@ async def open_project(url: str, key: str, bucket: str, patience: Patience) -> P
     context = httpx.create_ssl_context()
     http, readers = _client(patience, context, _CONNECTIONS), _client(patience, context, _READERS)
     try:
-        async with asyncio.timeout(_OPENING_SECONDS):
-            client = await _sdk(url, key, http)
-            await _have_bucket(client.storage, bucket)
-    except BaseException as error:
+        client = await _sdk(url, key, http)
+    except BaseException:
         await http.aclose()
         await readers.aclose()
-        if isinstance(error, TimeoutError):
-            raise StorageUnavailable("The file storage did not answer in time (SUPABASE_URL).") from error
         raise
+    if by_proxy(url):
+        log.info("the file storage is asked through the proxy that the environment names")
     opening = {"apikey": key, "authorization": f"Bearer {key}"}
     return Project(client.storage, http, readers, f"{url.rstrip('/')}/storage/v1/", opening)
 
@@ -121,8 +120,12 @@ async def _sdk(url: str, key: str, http: httpx.AsyncClient) -> AsyncClient:
         raise BadConfiguration("SUPABASE_URL is no address of a project, as in https://abc.supabase.co.") from error
 
 
-async def _have_bucket(storage: AsyncStorageClient, bucket: str) -> None:
-    """See that the bucket is there and private; make it when it is missing."""
+async def have_bucket(storage: AsyncStorageClient, bucket: str) -> None:
+    """See that the bucket is there and private; make it when it is missing.
+
+    Raises `StorageUnusable` for what has to be mended here or there, `BadConfiguration` for a bucket that is public, and
+    what else `failures.why` names.
+    """
     try:
         found = await _asked(storage.get_bucket(bucket))
     except BucketMissing:
@@ -136,22 +139,22 @@ async def _have_bucket(storage: AsyncStorageClient, bucket: str) -> None:
 
 
 async def _asked(call: Awaitable[T]) -> T:
-    """What the first questions are answered. Raises `BadConfiguration`, or what else is named."""
+    """What the first questions are answered. Raises `StorageUnusable`, or what else is named."""
     try:
         return await call
     except FAMILIES as error:
         named = why(error)
         if isinstance(named, KeyRefused):
-            raise BadConfiguration(
+            raise StorageUnusable(
                 "SUPABASE_SERVICE_KEY is refused: it is not a secret key (or the service_role key) of the project at "
                 "SUPABASE_URL."
             ) from error
         if _unknown_host(error):
-            raise BadConfiguration("SUPABASE_URL names a host that does not exist.") from error
+            raise StorageUnusable("SUPABASE_URL names a host that does not exist.") from error
         if not isinstance(error, httpx.HTTPError) and not isinstance(error, StorageApiError):
-            raise BadConfiguration("SUPABASE_URL is not where a Supabase project answers.") from error
+            raise StorageUnusable("SUPABASE_URL is not where a Supabase project answers.") from error
         if type(named) is StorageUnavailable:
-            raise BadConfiguration(
+            raise StorageUnusable(
                 f"SUPABASE_URL is not where a Supabase project answers, or SUPABASE_BUCKET is no name for a bucket. "
                 f"{named.detail}"
             ) from error

@@ -17,9 +17,9 @@ from snapasset.records.blobs import BlobsAfter
 from snapasset.settings import Settings
 from snapasset.storage import Storage
 from snapasset.storage.kept import KeptStorage
-from snapasset.storage.supabase import SupabaseStorage
 from snapasset.storage.supabase.opening import Patience
 from tests.fakes.supabase import KEY, Fault, running_supabase
+from tests.fakes.supabase_bucket import opened_bucket
 from tests.worker.engine import OWNER, engine
 from tests.worker.processors.pictures import SMALL, Painter, Studio, picture, wanted
 from worker.images.platforms import PLATFORMS
@@ -84,7 +84,7 @@ async def opened(
     folder: Path, fake: FakeSupabase, painter: Painter, *, most: int = 2**30, silence: float = 5.0
 ) -> AsyncGenerator[Site]:
     patience = Patience(silence=silence, pauses=())
-    remote = await SupabaseStorage.opened(fake.url, KEY, "pictures", patience)
+    remote = await opened_bucket(fake.url, KEY, "pictures", patience)
     async with Studio(folder, painter) as studio, engine(folder, IMAGE, tools=studio.tools, workers=0) as e:
         storage = KeptStorage(remote, e.database, most=most, pause_ms=50)
         e.tools[Storage] = storage

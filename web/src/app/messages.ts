@@ -155,6 +155,7 @@ export const work = {
 
 export const tile = {
   working: "Cutting now",
+  lost: "This picture cannot be loaded.",
   open: (place: string) => `${place}, open large`,
   download: (place: string, what: string) => `Download ${place}, ${what}`,
   copy: (place: string) => `Copy link to ${place}`,

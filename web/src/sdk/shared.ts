@@ -31,7 +31,7 @@ interface Said {
 
 export function ownerLine({ name, lingerMs, leaderSilenceMs, ...options }: OwnerLineOptions): OwnerLine {
   const listeners = new Set<LineListener>();
-  let state: ConnectionState = "idle";
+  let state: ConnectionState = "connecting";
   let lastId: string | undefined;
   let leave: (() => void) | undefined;
   let linger: ReturnType<typeof setTimeout> | undefined;
@@ -60,7 +60,7 @@ export function ownerLine({ name, lingerMs, leaderSilenceMs, ...options }: Owner
   function stop(): void {
     leave?.();
     leave = lastId = undefined;
-    state = "idle";
+    state = "connecting";
   }
 
   /** Takes part in the one connection of all tabs: leads when it is this tab's turn, listens until then. */

@@ -77,7 +77,7 @@ describe("the composer", () => {
     const before = show();
     await before.user.type(before.prompt(), "A lighthouse");
     await before.user.click(screen.getByRole("button", { name: "None" }));
-    await before.user.click(screen.getByRole("checkbox", { name: /^Pin, / }));
+    await before.user.click(screen.getByRole("checkbox", { name: /^Pinterest pin/ }));
     before.unmount();
     const after = show();
     expect(after.prompt().value).toBe("A lighthouse");

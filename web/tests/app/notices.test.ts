@@ -4,13 +4,13 @@ import { noticesOf } from "../../src/app/shell/notices";
 
 type Services = Health["services"];
 
-const well: Services = {
+const well = {
   database: { status: "ok", name: "SQLite" },
   storage: { status: "ok", name: "folder" },
-  provider: { status: "ok", name: "sketch" },
+  provider: { status: "ok", name: "sketch", model: "sketch-1" },
   redis: { status: "ok" },
   queues: { imageGeneration: { waiting: 0, active: 0, delayed: 0, blocked: 0, workers: 1, paused: false } },
-} as Services;
+} satisfies Services;
 
 const told = (change: Partial<Services>) => {
   const health = { status: "degraded", services: { ...well, ...change } } as Health;

@@ -24,7 +24,7 @@ describe("the picker", () => {
     const instagram = within(screen.getByRole("group", { name: "Instagram" }));
     expect(instagram.getAllByRole("checkbox")).toHaveLength(3);
     expect(
-      instagram.getByRole("checkbox", { name: /^Story, 1080\s×\s1920, in part under the header$/ }),
+      instagram.getByRole("checkbox", { name: /^Instagram story, 1080\s×\s1920, in part under the header$/ }),
     ).toBeTruthy();
   });
 
@@ -43,7 +43,7 @@ describe("the picker", () => {
   it("keeps the server's order, whatever was clicked first", async () => {
     const user = userEvent.setup();
     render(<Picking first={["pinterest-pin"]} />);
-    await user.click(screen.getByRole("checkbox", { name: /^Post, 1200/ }));
+    await user.click(screen.getByRole("checkbox", { name: /^Facebook post/ }));
     expect(chosen).toEqual(["facebook-post", "pinterest-pin"]);
   });
 });

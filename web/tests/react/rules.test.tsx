@@ -49,19 +49,14 @@ describe("the phase of a job and the state of the connection", () => {
   });
 
   test("a stream that falls silent is given up, then the job is asked about: never both", async () => {
-    const timing = { idleMs: 60, firstByteMs: 60, restMs: 100 };
+    const timing = { idleMs: 250, restMs: 300 };
     const { log, server, stream } = await shown({}, { timing });
     const events = [change(1), change(2)];
     record(server, events, () => ({ progress: 20 }));
     await stream.closed;
     await waitFor(() => expect(log.at(-1)).toMatchObject({ connection: "polling", view: { progress: 20 } }));
     expect(server.openStreams).toBe(0);
-    const next = await server.stream();
-    next
-      .open()
-      .event(resumed(2))
-      .event(tick(33))
-      .write(`: ${" ".repeat(9)}\n\n`);
+    const next = (await server.stream()).open().event(resumed(2)).event(tick(33));
     await waitFor(() => expect(log.at(-1)).toMatchObject({ connection: "live", view: { progress: 33 } }));
     const asked = server.count(`GET ${PATH}`);
     for (let beats = 0; beats < 12; beats++) await next.apart(":\n\n");
@@ -235,7 +230,11 @@ describe("a refusal", () => {
     render(<Probe jobId={ID} client={apart(server)} log={log} />);
     (await server.stream()).refuse(status, { code: status === 404 ? "not_found" : "missing_user" });
     await waitFor(() => expect(log.at(-1)?.error).toBeInstanceOf(ProblemError));
-    expect(log.at(-1)).toMatchObject({ connection: "refused", error: { status }, view: { phase: "loading" } });
+    expect(log.at(-1)).toMatchObject({
+      connection: "refused",
+      error: { status },
+      view: { phase: "loading" },
+    });
     expect(server.connections).toHaveLength(1);
   });
 
@@ -259,7 +258,9 @@ describe("retry", () => {
   test("follows the new run", async () => {
     const { result, server, log, stream } = await shown();
     stream.events(failed(2));
-    await waitFor(() => expect(log.at(-1)).toMatchObject({ connection: "closed", view: { phase: "failed" } }));
+    await waitFor(() =>
+      expect(log.at(-1)).toMatchObject({ connection: "closed", view: { phase: "failed" } }),
+    );
     server.route(`POST ${PATH}/retry`, { status: 202, body: secondRun(3) });
     record(server, [change(1), failed(2), change(3, { run: 2, status: "waiting" })], () => secondRun(3));
     await result.current?.retry();

@@ -1,6 +1,7 @@
 /** Components on a page that asks the scripted server, and what they have shown. Whatever React complains of fails the test. */
 
 import { cleanup, render } from "@testing-library/react";
+import { PropertySymbol } from "happy-dom";
 import type { ReactNode } from "react";
 import { afterEach, beforeEach, expect, type MockInstance, vi } from "vitest";
 import { type JobStatusResult, type UseJobStatusOptions, useJobStatus } from "../../src/react";
@@ -10,14 +11,22 @@ import { type Connection, type ScriptedServer, scriptedServer } from "../sdk/scr
 
 export const OTHER = "01980000-0000-7000-8000-000000000002";
 
+interface Page {
+  happyDOM?: { settings: { fetch: object } };
+  document?: { [PropertySymbol.window]: { console: { error: () => void } } };
+}
+
+const { happyDOM, document: page } = globalThis as unknown as Page;
+if (happyDOM) Object.assign(happyDOM.settings.fetch, { disableSameOriginPolicy: true });
+// The browser's own remarks on requests that fail, not the page's.
+if (page) page[PropertySymbol.window].console.error = () => {};
+
 let complaints: MockInstance | undefined;
 
 beforeEach(() => {
   complaints = vi.spyOn(console, "error").mockImplementation(() => {});
   // What comes from a server comes when it comes, not within `act`.
   Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: false });
-  const { happyDOM } = globalThis as { happyDOM?: { settings: { fetch: object } } };
-  if (happyDOM) Object.assign(happyDOM.settings.fetch, { disableSameOriginPolicy: true });
 });
 
 afterEach(() => {

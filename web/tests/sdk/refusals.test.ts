@@ -120,9 +120,11 @@ test("when streams fail again and again the job is asked about meanwhile", async
   const events: { seq: number }[] = [change(1), change(2)];
   record(server, events);
   server.script = (stream) => stream.refuse(503, {}, events.length > 2 ? { "retry-after": "60" } : {});
-  const subscriber = new Subscriber(clientOf(server));
-  await subscriber.until(({ states }) => states.includes("polling"));
+  const tries: number[] = [];
+  const onConnection = (state: string) => state === "polling" && tries.push(server.connections.length);
+  const subscriber = new Subscriber(clientOf(server), { onConnection });
   await subscriber.until(({ views }) => views.length > 0);
+  expect(tries[0]).toBe(3);
   events.push(change(3), final(4));
   await subscriber.until(({ ends }) => ends.length === 1);
   expect(subscriber.seqs).toEqual([3, 4]);

@@ -108,6 +108,24 @@ test("a leader that is frozen loses its place", async () => {
   await tab.until(({ states }) => states.includes("live"));
 });
 
+test("a leader from which its place was taken closes its stream, and waits for its turn again", async () => {
+  const server = await scriptedServer();
+  record(server, [change(1)]);
+  const [[leader], stream] = await opened(server, 1);
+  let giveBack = () => {};
+  const thief = locks.request(
+    `snapasset ${server.url} `,
+    { steal: true },
+    () => new Promise<void>((free) => (giveBack = free)),
+  );
+  await stream.closed;
+  await eventually(() => server.openStreams === 0);
+  giveBack();
+  await thief;
+  (await server.stream()).open().event(FRESH, "era-0-0");
+  await leader?.until(({ states }) => states.at(-1) === "live");
+});
+
 test("a tab that is put away gives the stream to another, and comes back", async () => {
   const server = await scriptedServer();
   record(server, [change(1)]);
@@ -162,7 +180,7 @@ test("tabs ask for themselves while the leader gets no stream", async () => {
   const timing = { firstByteMs: 20, pollMs: 10 };
   const tabs = Array.from({ length: 3 }, () => new Subscriber(tabOf(server, { timing })));
   await all(tabs, ({ states }) => states.at(-1) === "polling");
-  expect(server.connections).toHaveLength(1);
+  expect(server.openStreams).toBeLessThanOrEqual(1);
   events.push(change(2), final(3));
   await all(tabs, ({ ends }) => ends.length === 1);
 });

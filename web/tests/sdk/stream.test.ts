@@ -106,6 +106,17 @@ describe("a stream", () => {
     expect(subscriber.events.map(({ type }) => type)).toEqual(["connected", "final"]);
   });
 
+  test("may repeat the end of an earlier run: that is not the end of this one", async () => {
+    const server = await scriptedServer();
+    const subscriber = new Subscriber(clientOf(server), { token: "t" });
+    const stream = (await server.stream()).open();
+    stream
+      .event(snapshot({ seq: 5, run: 2 }), 5)
+      .events(final(4), change(6, { run: 2 }), final(7, { run: 2 }));
+    await subscriber.until(({ ends }) => ends.length === 1);
+    expect(subscriber.seqs).toEqual([6, 7]);
+  });
+
   test("may hold a frame that is no JSON: that is told apart, what it hid is read, and the stream goes on", async () => {
     const server = await scriptedServer();
     const faults: unknown[] = [];
@@ -256,6 +267,13 @@ describe("a stream of which nothing gets through", () => {
     await subscriber.until(({ ends }) => ends.length === 1);
     expect(subscriber.states).toEqual(["connecting", "live", "polling", "closed"]);
     expect(subscriber.seqs).toEqual([2, 3]);
+  });
+
+  test("is replaced by a first question at once", async () => {
+    const server = await scriptedServer();
+    record(server, [change(1), final(2)], () => ({ status: "completed", result: final(2).result ?? null }));
+    const subscriber = new Subscriber(clientOf(server, { timing: { firstByteMs: 20, pollMs: 600_000 } }));
+    await subscriber.until(({ ends }) => ends.length === 1);
   });
 
   test("is not there while it is live: nobody asks", async () => {

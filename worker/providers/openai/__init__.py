@@ -22,6 +22,7 @@ from snapasset.errors import (
     DownloadRefused,
     ProviderError,
 )
+from snapasset.proxies import by_proxy
 from snapasset.standing import Standing
 from worker.images.provenance import SourceType
 from worker.providers import Charge, GeneratedImage, ImageProvider, Preview
@@ -30,7 +31,7 @@ from worker.providers.openai.answers import Answer, ask
 from worker.providers.openai.backends import OPENAI_URL, backend_of
 from worker.providers.openai.estimates import expected_usage
 from worker.providers.openai.faults import KeyRefused, lost, told
-from worker.providers.openai.line import by_proxy, open_line
+from worker.providers.openai.line import open_line
 from worker.providers.openai.listing import complaint, warning
 from worker.providers.openai.lookout import Lookout
 from worker.providers.openai.models import model_of

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
@@ -60,12 +58,6 @@ def open_line(
         follow_redirects=False,
         event_hooks={"response": [bound]},
     )
-
-
-def by_proxy(url: str) -> bool:
-    """Whether the environment has calls to this address go through a proxy, which then learns the key if it is plain http."""
-    parts, proxies = urlsplit(url), getproxies()
-    return bool(proxies.get(parts.scheme) or proxies.get("all")) and not proxy_bypass(parts.netloc.rpartition("@")[2])
 
 
 class _Bounded(httpx2.AsyncByteStream):

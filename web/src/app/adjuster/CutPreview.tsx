@@ -5,7 +5,6 @@ import { composer, tile } from "../messages";
 import type { Place } from "../places";
 import type { Fit, FocalPoint } from "../served/server";
 import { Icon } from "../shell/Icon";
-import shell from "../shell/shell.module.css";
 import styles from "./adjuster.module.css";
 import { along, type Crop, type Size, shownOf } from "./crop";
 
@@ -35,6 +34,7 @@ export function CutPreview({ place, master, src, fit, point, checked, onSet, onO
     >
       <input
         type="checkbox"
+        aria-label={`${place.fullLabel}, ${files.pixels(place.width, place.height)}${covered}`}
         checked={checked}
         onChange={({ target }) => onSet(target.checked)}
         onFocus={() => onOutline(crop)}
@@ -58,7 +58,6 @@ export function CutPreview({ place, master, src, fit, point, checked, onSet, onO
       <span className={styles.note}>
         {[files.pixels(place.width, place.height), note].filter(Boolean).join(" · ")}
       </span>
-      <span className={shell.unseen}>{covered}</span>
     </label>
   );
 }

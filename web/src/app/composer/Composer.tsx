@@ -1,7 +1,7 @@
 import { type FormEvent, type KeyboardEvent, type RefObject, useState } from "react";
 import { errors, composer as words } from "../messages";
 import { promptLimit } from "../served/queries";
-import { ProblemError } from "../served/server";
+import { ConnectionLost, ProblemError } from "../served/server";
 import button from "../shell/button.module.css";
 import { useStudio } from "../shell/studio";
 import { CostLine } from "./CostLine";
@@ -36,10 +36,11 @@ export function Composer({ field }: { field: RefObject<HTMLTextAreaElement | nul
     const wrong: Problems = {};
     if (!draft.prompt.trim()) wrong.prompt = words.empty;
     if (lengthOf(draft.prompt) > limit) wrong.prompt = words.tooLong(lengthOf(draft.prompt) - limit);
-    if (draft.platforms.length === 0) wrong.platforms = words.noPlaces;
+    if (places.length > 0 && draft.platforms.length === 0) wrong.platforms = words.noPlaces;
     setProblems(wrong);
     if (wrong.prompt) return field.current?.focus();
     if (wrong.platforms) return;
+    if (places.length === 0) return complain(new ConnectionLost(), send);
     setSending(true);
     try {
       await submit(draft);

@@ -5,7 +5,6 @@ import { type Network, networksOf, type Place, packed } from "../places";
 import type { Platform } from "../served/server";
 import button from "../shell/button.module.css";
 import { Icon } from "../shell/Icon";
-import shell from "../shell/shell.module.css";
 import styles from "./picker.module.css";
 import { Shape } from "./Shape";
 
@@ -131,13 +130,14 @@ interface TileProps {
 
 function PlaceTile({ place, checked, onSet }: TileProps) {
   const covered = words.covered([...new Set(place.zones.map(({ coveredBy }) => coveredBy))]);
-  const more = `, ${files.pixels(place.width, place.height)}${covered}`;
+  const whole = `${place.fullLabel}, ${files.pixels(place.width, place.height)}${covered}`;
   return (
-    <label className={styles.tile} title={`${place.fullLabel}${more}`}>
+    <label className={styles.tile} title={whole}>
       <input
         type="checkbox"
         name="platforms"
         value={place.name}
+        aria-label={whole}
         checked={checked}
         onChange={({ target }) => onSet(target.checked)}
       />
@@ -145,7 +145,6 @@ function PlaceTile({ place, checked, onSet }: TileProps) {
         <Shape place={place} />
       </span>
       <span className={styles.name}>{place.label}</span>
-      <span className={shell.unseen}>{more}</span>
     </label>
   );
 }

@@ -11,6 +11,7 @@ function place(box: HTMLElement, button: HTMLElement): void {
   const below = at.bottom + GAP + height <= innerHeight - EDGE || at.top < innerHeight - at.bottom;
   const left = at.left + width > innerWidth - EDGE ? at.right - width : at.left;
   box.style.left = `${Math.max(EDGE, Math.min(left, innerWidth - width - EDGE))}px`;
+  box.dataset.placed = "";
   box.style.top = `${Math.max(EDGE, below ? at.bottom + GAP : at.top - GAP - height)}px`;
 }
 
@@ -59,8 +60,9 @@ export function Popover({ label, className, button, children, closes = false, on
         onToggle={({ currentTarget, newState }) => {
           if (newState === "open" && opener.current) place(currentTarget, opener.current);
         }}
-        onBeforeToggle={({ newState }) => {
+        onBeforeToggle={({ currentTarget, newState }) => {
           if (newState === "open") onOpen?.();
+          else delete currentTarget.dataset.placed;
         }}
         onKeyDown={step}
         onClick={({ currentTarget, target }) => {

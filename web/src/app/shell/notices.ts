@@ -39,7 +39,7 @@ function ofServices({ services }: Health): Notice[] {
     redis.status === "down" && notice("redis", "warn"),
     storage.status === "down" && notice("storage", "warn"),
     storage.status === "full" && notice("storageFull", "bad"),
-    provider.status !== "ok" && notice("provider", "warn", provider.why),
+    provider.status === "down" && notice("provider", "warn", provider.why),
     users?.status === "down" && notice("users", "warn"),
     queue?.paused && notice("paused", "warn", queue.why),
     queue && !queue.paused && queue.workers === 0 && notice("nobody", "warn"),

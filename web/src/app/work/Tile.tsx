@@ -58,6 +58,10 @@ export function Tile({ tile, place, work, onOpen }: Props) {
   );
 }
 
+/** A picture that does not come is asked for so often, with such pauses. */
+const TRIES = 3;
+const AGAIN_MS = 2_000;
+
 interface DevelopingProps {
   image: Picture;
   alt: string;
@@ -70,19 +74,26 @@ function Developing({ image, alt, onShown }: DevelopingProps) {
   const [before, setBefore] = useState<Picture | null>(null);
   const [now, setNow] = useState(image);
   const [ready, setReady] = useState(false);
+  const [tries, setTries] = useState(0);
   useEffect(() => {
     if (image.fileId === now.fileId) return;
-    setBefore(now);
+    setBefore(ready ? now : null);
     setNow(image);
     setReady(false);
-  }, [image, now]);
+    setTries(0);
+  }, [image, now, ready]);
+  const askAgain = () => {
+    refresh();
+    setTimeout(() => setTries(tries + 1), AGAIN_MS);
+  };
+  if (tries >= TRIES) return <span className={styles.lost}>{words.lost}</span>;
   return (
     <>
       {before && !ready && <img className={styles.before} src={before.url} alt="" />}
       <img
-        key={now.fileId}
+        key={`${now.fileId} ${tries}`}
         className={styles.picture}
-        src={now.url}
+        src={tries > 0 && image.fileId === now.fileId ? image.url : now.url}
         alt={alt}
         width={now.width ?? undefined}
         height={now.height ?? undefined}
@@ -92,7 +103,7 @@ function Developing({ image, alt, onShown }: DevelopingProps) {
           setReady(true);
           onShown(now.fileId);
         }}
-        onError={refresh}
+        onError={askAgain}
       />
     </>
   );

@@ -20,7 +20,8 @@ function OneWork({ jobId, generationId }: { jobId: string | null; generationId: 
   const [cutId, setCutId] = useState<string | null>(null);
   const { job, cut, made, work } = useWork(jobId, generationId, cutId);
   const refused = jobId ? job.error : made.error;
-  const title = work ? `${work.prompt.slice(0, TITLE_LENGTH)} · ${brand.name}` : brand.name;
+  const going = job.view?.phase === "active" ? `${Math.round(job.view.progress)} % · ` : "";
+  const title = work ? `${going}${work.prompt.slice(0, TITLE_LENGTH)} · ${brand.name}` : brand.name;
   useEffect(() => {
     document.title = title;
     return () => {
