@@ -9,6 +9,7 @@ Every label has its values from the catalogue, the tree of errors or a list in t
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -105,15 +106,18 @@ class Metrics:
             self._claims.labels(queue)
         for kind in self._kinds.names:
             self._retries.labels(kind)
+        # Looked up for each job, which costs more than to count; there are as many as there are values of their labels.
+        self._claims_of = cache(self._claims.labels)
+        self._attempts_of = cache(self._attempts.labels)
 
     def claimed(self, queue: str) -> None:
         """A job of this queue was claimed."""
-        self._claims.labels(self._queues(queue)).inc()
+        self._claims_of(self._queues(queue)).inc()
 
     def ended(self, kind: str, outcome: str, seconds: float, code: str | None = None) -> None:
         """An attempt ended as one of `OUTCOMES`, with the code of its error if it had one."""
         kind = self._kinds(kind)
-        self._attempts.labels(kind, _OUTCOMES(outcome)).observe(seconds)
+        self._attempts_of(kind, _OUTCOMES(outcome)).observe(seconds)
         if outcome == "retried":
             self._retries.labels(kind).inc()
         if code is not None:

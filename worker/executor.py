@@ -24,7 +24,7 @@ from snapasset.records.steps import DoneSteps
 from snapasset.records.upkeep import ReadyJobs
 from worker.attempt import UNWIND_SECONDS, Attempt
 from worker.gate import Gate
-from worker.hearing import hearing
+from worker.hearing import Hearing
 from worker.heart import Heart
 from worker.solitude import Solitude, is_suspect
 
@@ -81,6 +81,7 @@ class Executor:
         self._attempts: set[Attempt] = set()
         self._stuck: set[asyncio.Task[Any]] = set()
         self._ringing: set[asyncio.Task[None]] = set()
+        self._hearing = Hearing(database)
         self._idle = asyncio.Event()
         self._idle.set()
         self._worker = worker
@@ -235,8 +236,11 @@ class Executor:
             context = attempt.prepare(done, self.persist, self._publish)
         except SnapAssetError as error:
             return attempt.failure(error)
-        with hearing(context, self._switch.feed, self._database):
+        self._hearing.begin(context, self._switch.feed)
+        try:
             return await attempt.run(context)
+        finally:
+            self._hearing.end(context)
 
     async def _end(self, ending: Write[Job | None], queue: str, until: float) -> tuple[Job | None, Job | None]:
         """Write down how a job ended and, in the same commit, claim the next one while there is time."""

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from snapasset.database import Together
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from snapasset.database import Statement
 
 _FIRST_FREE: Final = re.compile(r"id = \((SELECT .+?) LIMIT 1 (FOR UPDATE SKIP LOCKED)\)")
@@ -19,7 +21,14 @@ _AT_ONCE: Final = (
     "WITH changed AS ({changing}), counted AS (SELECT count(*) FROM changed), taken AS ({taking}) "
     "SELECT * FROM changed UNION ALL SELECT *, 0 FROM taken"
 )
+_INSERT_EVENTS: Final = (
+    "WITH told AS (INSERT INTO job_events (job_id, seq, type, body, at, owner, horizon) "
+    "SELECT *, (SELECT horizon()) FROM unnest({arrays})) SELECT CAST(pg_current_xact_id() AS text)"
+)
+EVENT_TYPES: Final = ("text", "bigint", "text", "text", "bigint", "text")
 _PARAMETER: Final = re.compile(r"\$(\d+)")
+_BETWEEN: Final = "\x1f"
+"""Stands between texts that go as one: in JSON it never stands as it is."""
 
 
 @lru_cache(maxsize=512)
@@ -31,21 +40,53 @@ def taking(sql: str, count: int) -> str:
     return many
 
 
+def as_one(columns: Iterable[Sequence[Any]], types: Sequence[str]) -> tuple[list[Any], tuple[bool, ...]]:
+    """The columns, of these types, as parameters; and which of them became one text each.
+
+    Of each text in an array the driver asks at length whether it is an array itself. Where one text would not come apart as it
+    was, the column stays an array.
+    """
+    params = [_joined(column, type_) or column for column, type_ in zip(columns, types, strict=True)]
+    return params, tuple(isinstance(param, str) for param in params)
+
+
+def _joined(texts: Sequence[Any], type_: str) -> str:
+    """Empty where it must not be."""
+    if type_ != "text" or None in texts:
+        return ""
+    text = _BETWEEN.join(texts)
+    return text if text.count(_BETWEEN) == len(texts) - 1 else ""
+
+
+def _arrays(types: tuple[str, ...], joined: tuple[bool, ...]) -> str:
+    """The arrays that the parameters stand for, each one text or not (`as_one`)."""
+    return ", ".join(
+        f"string_to_array(${number}::text, chr(31))" if is_joined else f"${number}::{name}[]"
+        for number, (name, is_joined) in enumerate(zip(types, joined, strict=True), 1)
+    )
+
+
+@lru_cache(maxsize=64)
+def inserting_events(joined: tuple[bool, ...]) -> str:
+    """What stores events, given the fields of each as `as_one` gives them; answers with the transaction's id."""
+    return _INSERT_EVENTS.format(arrays=_arrays(EVENT_TYPES, joined))
+
+
 @lru_cache(maxsize=512)
-def changing(sql: str, types: tuple[str, ...]) -> str:
-    """Of an UPDATE of one row, with parameters of these types: the one that is given an array of each.
+def changing(sql: str, types: tuple[str, ...], joined: tuple[bool, ...]) -> str:
+    """Of an UPDATE of one row, with parameters of these types: the one that is given an array of each, or one text for it.
 
     Where it returns rows, each has one column more: which of the arrays' elements it is of, from 1.
     """
     update, where = _PARAMETER.sub(r"given.p\1", sql).split(" WHERE ", 1)
-    arrays = ", ".join(f"${number}::{name}[]" for number, name in enumerate(types, 1))
+    arrays = _arrays(types, joined)
     names = ", ".join(f"p{number}" for number in range(1, 1 + len(types)))
     returning = ", given.place" if " RETURNING " in where else ""
     return f"{update} FROM unnest({arrays}) WITH ORDINALITY AS given({names}, place) WHERE {where}{returning}"
 
 
 @lru_cache(maxsize=512)
-def at_once(update: str, types: tuple[str, ...], take: str, count: int) -> str:
+def at_once(update: str, types: tuple[str, ...], joined: tuple[bool, ...], take: str, count: int) -> str:
     """Of an UPDATE as for `changing` and one as for `taking` (see `may_go_at_once`): one statement that does both.
 
     The parameters are those of the first and then those of the second. Each row has the place, 0 if it was taken.
@@ -56,7 +97,7 @@ def at_once(update: str, types: tuple[str, ...], take: str, count: int) -> str:
     second = second.replace(
         "ARRAY(SELECT id FROM jobs WHERE ", "ARRAY(SELECT id FROM jobs WHERE (TABLE counted) >= 0 AND ", 1
     )
-    return _AT_ONCE.format(changing=changing(update, types), taking=second)
+    return _AT_ONCE.format(changing=changing(update, types, joined), taking=second)
 
 
 def may_go_at_once(first: Statement, second: Statement) -> bool:

@@ -10,7 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from snapasset.database import Both, Statement, Together, Write
-from snapasset.database.postgres_rewriting import at_once, changing, may_go_at_once, taking
+from snapasset.database.postgres_rewriting import (
+    EVENT_TYPES,
+    as_one,
+    at_once,
+    changing,
+    inserting_events,
+    may_go_at_once,
+    taking,
+)
 from snapasset.event import Event
 
 if TYPE_CHECKING:
@@ -24,12 +32,6 @@ if TYPE_CHECKING:
 
     Operation: TypeAlias = Write[Any] | Read[Any]
 
-_INSERT_EVENTS: Final = (
-    "WITH told AS (INSERT INTO job_events (job_id, seq, type, body, at, owner, horizon) "
-    "SELECT *, (SELECT horizon()) FROM "
-    "unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[])) "
-    "SELECT CAST(pg_current_xact_id() AS text)"
-)
 _LOCK_JOBS: Final = "SELECT 1 FROM jobs WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
 _FOR_EACH: Final = (Together.ROWS, Together.TAKES)
 
@@ -137,7 +139,8 @@ class Transaction:
         """Store the events told since the last time."""
         fresh = self.events[self._stored :]
         if fresh:
-            ((self.xid,),) = await self._texts.fetch_often(_INSERT_EVENTS, *map(list, zip(*fresh, strict=True)))
+            params, joined = as_one(zip(*fresh, strict=True), EVENT_TYPES)
+            ((self.xid,),) = await self._texts.fetch_often(inserting_events(joined), *params)
             self._stored = len(self.events)
 
     async def _execute(self, statements: Sequence[Statement]) -> list[list[Row]]:
@@ -163,14 +166,17 @@ class Transaction:
         return taken + [[] for _ in range(count - len(taken))]
 
     async def _as_one(self, sql: str, all_params: Sequence[Row]) -> list[list[Row]]:
-        text = changing(sql, await self._types_of(sql))
-        return _by_place(await self._texts.fetch_often(text, *zip(*all_params, strict=True)), len(all_params))
+        types = await self._types_of(sql)
+        params, joined = as_one(zip(*all_params, strict=True), types)
+        text = changing(sql, types, joined)
+        return _by_place(await self._texts.fetch_often(text, *params), len(all_params))
 
     async def _at_once(self, changes: Sequence[Statement], takes: Sequence[Statement]) -> list[list[Row]]:
         sql = changes[0].sql
-        text = at_once(sql, await self._types_of(sql), takes[0].sql, len(takes))
-        arrays = zip(*(change.params for change in changes), strict=True)
-        rows = await self._texts.fetch_often(text, *arrays, *takes[0].params)
+        types = await self._types_of(sql)
+        params, joined = as_one(zip(*(change.params for change in changes), strict=True), types)
+        text = at_once(sql, types, joined, takes[0].sql, len(takes))
+        rows = await self._texts.fetch_often(text, *params, *takes[0].params)
         changed = _by_place((row for row in rows if row[-1]), len(changes))
         taken = [[tuple(row)[:-1]] for row in rows if not row[-1]]
         return changed + taken + [[] for _ in range(len(takes) - len(taken))]

@@ -35,4 +35,10 @@ class Easel:
 
 def painted_by(fake: FakeOpenAI, **others: Any) -> dict[str, Any]:
     """The settings of a server whose pictures this provider makes; it hands on the previews that it gets."""
-    return {"openai_api_key": KEY, "openai_base_url": fake.url, "openai_backend": "openai", "image_previews": 2, **others}
+    return {
+        "openai_api_key": KEY,
+        "openai_base_url": fake.url,
+        "openai_backend": "openai",
+        "image_previews": 2,
+        **others,
+    }

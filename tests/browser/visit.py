@@ -149,19 +149,30 @@ class Visit:
         return await (await self.page.wait_for_function(script, arg=argument)).json_value()
 
 
-@asynccontextmanager
-async def visiting(context: BrowserContext, url: str) -> AsyncGenerator[Callable[..., Awaitable[Visit]]]:
-    """What opens tabs at this server: none of them may have complained when the block is left."""
-    visits: list[Visit] = []
+class Visits:
+    """All the tabs that one person has at a server."""
 
-    async def come(path: str | None = "/", *, expecting: Iterable[re.Pattern[str]] = ()) -> Visit:
-        visit = Visit(await context.new_page(), url)
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self._context = context
+        self._url = url
+        self._visits: list[Visit] = []
+
+    async def come(self, path: str = "/", *, expecting: Iterable[re.Pattern[str]] = ()) -> Visit:
+        """A new tab there; `expecting`: complaints that the test provokes."""
+        visit = Visit(await self._context.new_page(), self._url)
         visit.expected += expecting
-        visits.append(visit)
-        if path is not None:
-            await visit.open(path)
+        self._visits.append(visit)
+        await visit.open(path)
         return visit
 
-    yield come
-    for visit in visits:
-        visit.assert_calm()
+    def assert_calm(self) -> None:
+        for visit in self._visits:
+            visit.assert_calm()
+
+
+@asynccontextmanager
+async def visiting(context: BrowserContext, url: str) -> AsyncGenerator[Visits]:
+    """Somebody at this server: none of the tabs may have complained when the block is left."""
+    visits = Visits(context, url)
+    yield visits
+    visits.assert_calm()

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from snapasset.database import Both
+from snapasset.database import Both, Statement, Together, Write
 from snapasset.database.migrations import load
 from snapasset.database.postgres import PostgresDatabase
 from snapasset.database.postgres_connection import LOCK_MS, begin, connect, settings_for
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from snapasset.database import Database, Write
+    from snapasset.database import Database, Row, Steps
     from snapasset.database.postgres_connection import Driver
     from snapasset.job import Job
     from tests.servers.postgres import PostgresServer
@@ -180,6 +181,21 @@ class Alone(Do):
         return frozenset((self.name,))
 
 
+@dataclass(frozen=True, slots=True)
+class Mark(Write["list[Row]"]):
+    """Writes two texts to a job."""
+
+    job_id: str
+    texts: tuple[str | None, str | None]
+
+    def touches(self) -> frozenset[str]:
+        return frozenset((self.job_id,))
+
+    def steps(self) -> Steps[list[Row]]:
+        sql = "UPDATE jobs SET step = $2, error = $3 WHERE id = $1 RETURNING step, error"
+        return (yield Statement(sql, (self.job_id, *self.texts), Together.ROWS))
+
+
 class Heard(Texts):
     """Notes the first word of what is said, and the first parameter."""
 
@@ -218,7 +234,8 @@ class TestLocks:
         job, *beats, (last, none) = await self.run(heard, *changes)
         assert (job is None) != (none is None)
         assert [*beats, last] == [False] * 3
-        assert heard.said[0] == ("UPDATE", tuple(sorted([a.id, b.id, c.id])))
+        word, names = heard.said[0]
+        assert (word, re.findall(r"[0-9a-f-]+", str(names))) == ("UPDATE", sorted([a.id, b.id, c.id]))
         assert {word for word, _ in heard.said} == {"UPDATE", "SELECT"}
 
     @pytest.mark.parametrize("other", ["another statement", "no change of a row", "of some of them"])
@@ -278,6 +295,38 @@ class TestTogether:
             replace(CLAIM, kinds=("clean",), worker_id="other"),
         )
         assert (first.id, none, second.id, second.worker_id) == (mine.id, None, theirs.id, "other")
+
+    @pytest.mark.parametrize(
+        "texts",
+        [
+            ("a", "b", "c"),
+            ("a\x1fb", "c", "\x1f"),
+            ("a", None, "\x1f"),
+            ("", "", ""),
+            (None, None, None),
+            ("ä\n{,}", '"', "\\"),
+        ],
+    )
+    async def test_each_row_gets_its_own_texts_whatever_is_in_them(
+        self, record: PostgresRecord, database: Database, texts: tuple[str | None, ...]
+    ) -> None:
+        jobs = [await submitted(database) for _ in texts]
+        marks = [Mark(job.id, (text, "like all others")) for job, text in zip(jobs, texts, strict=True)]
+        answers = await self.at_once(record, database, *marks)
+        assert answers == [[(text, "like all others")] for text in texts]
+        found = [await stored(database, job.id) for job in jobs]
+        assert [(job.step, job.error) for job in found] == [(text, "like all others") for text in texts]
+
+    @pytest.mark.parametrize("owner", ["session:plain", "session:odd\x1fone"])
+    async def test_each_event_is_stored_as_it_was_told(
+        self, record: PostgresRecord, database: Database, owner: str
+    ) -> None:
+        jobs = [await database.write(a_job(owner=one)) for one in (OWNER, owner, OWNER)]
+        await self.at_once(record, database, *[CLAIM] * 3)
+        rows = record.glimpse("SELECT owner, body FROM job_events WHERE seq = 2 ORDER BY job_id")
+        assert [(whose, json.loads(body)["jobId"]) for whose, body in rows] == [
+            (job.owner, job.id) for job in sorted(jobs, key=lambda job: job.id)
+        ]
 
     async def test_each_ending_is_answered_by_its_own_job(self, record: PostgresRecord, database: Database) -> None:
         jobs = await self.several_held(database, 12)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import socket
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +21,18 @@ from snapasset.errors import (
     StorageFailed,
     StorageQuotaExceeded,
     StorageUnavailable,
+    StorageUnusable,
 )
-from snapasset.storage.supabase import SupabaseStorage
 from snapasset.storage.supabase.opening import Patience
 from tests.contracts.test_storage import keys_of, put
 from tests.fakes.supabase import ANON, KEY, Fault, StoredObject, running_supabase
 from tests.fakes.supabase_bucket import opened_bucket
+from tests.servers.free_port import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+    from snapasset.storage.supabase import SupabaseStorage
     from tests.fakes.supabase import FakeSupabase
 
 ALWAYS = math.inf
@@ -129,7 +133,9 @@ class TestOpening:
         fake.gateway = gateway
         if there:
             await (await opened_bucket(fake.url, KEY, "pictures")).close()
-        with pytest.raises(BadConfiguration, match="SUPABASE_SERVICE_KEY") as caught:
+        malformed = not key.startswith("sb_") or key.startswith("sb_publishable") or "\n" in key
+        error = BadConfiguration if malformed else StorageUnusable
+        with pytest.raises(error, match="SUPABASE_SERVICE_KEY") as caught:
             await opened_bucket(fake.url, key, "pictures")
         assert key.strip() not in caught.value.detail
         assert "hunter2" not in caught.value.detail
@@ -137,13 +143,18 @@ class TestOpening:
     @pytest.mark.parametrize("status", [200, 301, 404, 405])
     async def test_an_address_where_something_else_answers_is_named(self, fake: FakeSupabase, status: int) -> None:
         fake.break_down(Fault("page", times=ALWAYS, status=status))
-        with pytest.raises(BadConfiguration, match="SUPABASE_URL") as caught:
+        with pytest.raises(StorageUnusable, match="SUPABASE_URL") as caught:
             await opened_bucket(fake.url, KEY, "pictures")
         assert str(fake.port) not in caught.value.detail
 
-    @pytest.mark.parametrize("url", ["http://127.0.0.1:port", "http://[", "http://a b", "https://hunter2.invalid"])
+    @pytest.mark.parametrize(
+        "url", ["http://127.0.0.1:port", "http://[", "http://a b", "https://", "https://hunter2.invalid"]
+    )
     async def test_an_address_that_is_none_is_named(self, url: str) -> None:
-        with pytest.raises(SnapAssetError, match="SUPABASE_URL") as caught:
+        error = (
+            StorageUnavailable if "hunter2" in url else BadConfiguration
+        )  # nobody was asked about what is no address
+        with pytest.raises(error, match="SUPABASE_URL") as caught:
             await opened_bucket(url, KEY, "pictures", SHORT)
         assert "hunter2" not in caught.value.detail
 
@@ -154,9 +165,38 @@ class TestOpening:
             await opened_bucket(f"http://127.0.0.1:{port}", KEY, "pictures", SHORT)
         for fault in (Fault("hang", times=ALWAYS), Fault("refused", times=ALWAYS, status=503)):
             fake.break_down(fault)
-            with pytest.raises(StorageUnavailable):
+            with pytest.raises(StorageUnavailable) as caught:
                 await opened_bucket(fake.url, KEY, "pictures", SHORT)
+            assert not isinstance(caught.value, StorageUnusable)
             fake.heal()
+
+    async def test_a_bucket_that_cannot_be_made_is_named(self, fake: FakeSupabase) -> None:
+        fake.break_down(Fault("refused", "POST /bucket", times=ALWAYS, status=409, error="Duplicate"))
+        with pytest.raises(StorageUnusable, match="SUPABASE_BUCKET"):
+            await opened_bucket(fake.url, KEY, "pictures")
+        assert fake.buckets == {}
+
+    @pytest.mark.parametrize(("spared", "asked"), [("", True), ("127.0.0.1", False)])
+    async def test_a_proxy_of_the_environment_is_not_used_in_silence(
+        self,
+        fake: FakeSupabase,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        spared: str,
+        *,
+        asked: bool,
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.setenv(name, spared)
+        for name in ("HTTP_PROXY", "http_proxy"):
+            monkeypatch.setenv(name, fake.url.replace("//", "//somebody:canary@"))
+        address = f"http://127.0.0.1:{free_port()}"  # where nobody is: whoever answers is the proxy
+        with suppress(StorageUnavailable):
+            await (await opened_bucket(address, KEY, "pictures", SHORT)).close()
+        assert bool(fake.requests) == asked
+        assert ("through the proxy" in caplog.text) == asked
+        assert "canary" not in caplog.text
 
     async def test_a_project_over_its_quota_says_so(self, fake: FakeSupabase) -> None:
         fake.break_down(Fault("refused", status=402, message="exceed_storage_size_quota"))

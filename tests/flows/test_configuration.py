@@ -57,6 +57,16 @@ SETTINGS: Final = {
     "no project": Case(
         {"supabase_url": "hunter2.supabase.co", "supabase_service_key": KEY}, ("SUPABASE_URL",), "hunter2"
     ),
+    "no key": Case(
+        {"supabase_url": "https://a.supabase.co", "supabase_service_key": "hunter2"},
+        ("SUPABASE_SERVICE_KEY",),
+        "hunter2",
+    ),
+    "a public key": Case(
+        {"supabase_url": "https://a.supabase.co", "supabase_service_key": "sb_publishable_hunter2-hunter2"},
+        ("SUPABASE_SERVICE_KEY",),
+        "hunter2",
+    ),
     "no bucket": Case(
         {"supabase_url": "https://a.supabase.co", "supabase_service_key": KEY, "supabase_bucket": "Hunter 2"},
         ("SUPABASE_BUCKET",),
@@ -110,11 +120,6 @@ def a_newer_schema(folder: Path) -> Case:
     return Case({"data_dir": folder}, ("newer program",), str(folder))
 
 
-def a_storage_that_is_not_there(folder: Path) -> Case:
-    settings = {"supabase_url": "http://127.0.0.1:1", "supabase_service_key": KEY}
-    return Case({"data_dir": folder, **settings}, ("SUPABASE_URL",), KEY, BROKEN)
-
-
 def a_taken_port(_folder: Path) -> Case:
     taken = socket.create_server(("127.0.0.1", 0))
     _HELD.append(taken)
@@ -127,7 +132,7 @@ FOLDERS: Final = {
     made.__name__: made
     for made in (
         a_file, below_a_file, not_to_be_written, no_database, a_folder_in_its_place, a_newer_schema, a_taken_port,
-        a_server_that_is_not_there, a_host_that_nobody_knows, a_storage_that_is_not_there,
+        a_server_that_is_not_there, a_host_that_nobody_knows,
     )
 }  # fmt: skip
 

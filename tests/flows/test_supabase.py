@@ -1,4 +1,4 @@
-"""Pictures in Supabase Storage: the same run as with a folder, from words to pictures, and what a wrong key is told."""
+"""Pictures in Supabase Storage: the same run as with a folder, from words to pictures, and what a start is told that cannot have them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import asyncio
 import io
 import math
 import subprocess
+import time
 import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.fakes.openai import KEY as OPENAI_KEY
 from tests.fakes.openai import FakeOpenAI
-from tests.fakes.supabase import ANON, KEY, Fault, running_supabase
+from tests.fakes.supabase import ANON, KEY, Bucket, Fault, StoredObject, running_supabase
 from tests.flows.person import Person
-from tests.flows.process import ROOT, command, environment, hosting
+from tests.flows.process import ROOT, Server, command, environment, hosting
 from tests.flows.waiting import PATIENCE, awaited
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(60)
 
 PROMPT = {"prompt": "a quiet sea at dawn", "platforms": ["linkedin-cover", "open-graph"]}
+REFUSED = Fault("refused", times=math.inf, status=401, message="Invalid API key")
+SILENT = Fault("hang", times=math.inf)
+AWAY = Fault("refused", times=math.inf, status=503, message="Service Unavailable")
 
 
 @pytest.fixture
@@ -105,14 +110,15 @@ async def test_an_outage_is_told_and_ends_by_itself(host: Host, fake: FakeSupaba
 
 
 @pytest.mark.timeout(120)
-async def test_paid_for_in_an_outage_and_killed_in_it_the_picture_is_there_afterwards(
+async def test_begun_in_an_outage_paid_for_in_it_and_killed_in_it_the_picture_is_there_afterwards(
     host: Host, fake: FakeSupabase, http: httpx.AsyncClient
 ) -> None:
     async with FakeOpenAI() as provider:
         settings = {"openai_api_key": OPENAI_KEY, "openai_base_url": provider.url, "openai_backend": "openai"}
+        fake.break_down(replace(AWAY))
         server = await asyncio.to_thread(host.start, **settings, retry_base_seconds=0.1)
+        assert server.announced["storage"] == "down"
         alice = Person(http, server)
-        fake.break_down(Fault("refused", times=math.inf, status=503, message="Service Unavailable"))
         job_id = await alice.submit("image-generation", PROMPT)
         job = await alice.has(job_id, "failed")
         assert (job["error"]["code"], provider.bills) == ("storage_unavailable", 1)
@@ -134,15 +140,96 @@ async def test_paid_for_in_an_outage_and_killed_in_it_the_picture_is_there_after
         assert (master.status_code, len(master.content)) == (200, done["result"]["master"]["size"])
 
 
-@pytest.mark.parametrize(("module", "key"), [("server", ANON), ("worker", "sb_secret_hunter2-hunter2-hunter2")])
-def test_a_wrong_key_ends_the_start_with_its_name(tmp_path: Path, fake: FakeSupabase, module: str, key: str) -> None:
-    settings = environment(data_dir=tmp_path / "data", supabase_url=fake.url, supabase_service_key=key)
-    done = subprocess.run(
-        command(module), cwd=ROOT, env=settings, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
-    assert done.returncode == 2, done.stderr
-    assert "SUPABASE_SERVICE_KEY is refused" in done.stderr
-    assert key not in done.stderr + done.stdout
+async def storage_of(person: Person) -> Any:
+    return (await health(person))["services"]["storage"]
+
+
+@pytest.mark.parametrize("role", ["server", "worker"])
+@pytest.mark.parametrize("key", [ANON, "sb_secret_hunter2-hunter2-hunter2"])
+async def test_a_wrong_key_is_named_by_banner_and_health_and_not_shown(
+    host: Host, fake: FakeSupabase, http: httpx.AsyncClient, role: str, key: str
+) -> None:
+    start = host.work if role == "worker" else host.start
+    process = await asyncio.to_thread(start, supabase_service_key=key)
+    assert process.announced["storage"] == "down"
+    why = process.announced["storageWhy"]
+    assert "SUPABASE_SERVICE_KEY is refused" in why
+    assert process.logged("cannot be used")["error"] == why
+    assert key not in str(process.log())
+    assert fake.buckets == {}
+    if isinstance(process, Server):
+        person = Person(http, process)
+        told = await health(person)
+        assert told["services"]["storage"] == {"status": "down", "name": "Supabase bucket snapasset", "why": why}
+        assert told["status"] == "degraded"
+        assert (await person.ask("POST", "/api/jobs/image-generation", json=PROMPT)).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("fault", "named"), [(REFUSED, "SUPABASE_SERVICE_KEY"), (SILENT, "did not answer in time (SUPABASE_URL)")]
+)
+async def test_what_is_mended_on_the_other_side_is_used_without_a_start(
+    host: Host, fake: FakeSupabase, http: httpx.AsyncClient, fault: Fault, named: str
+) -> None:
+    fake.break_down(replace(fault))
+    server = await asyncio.to_thread(host.start, retry_max_seconds=1)
+    assert named in server.announced["storageWhy"]
+    alice = Person(http, server)
+    assert named in (await storage_of(alice))["why"]
+    fake.heal()
+
+    async def is_well() -> bool:
+        return (await storage_of(alice))["status"] == "ok"
+
+    await awaited(is_well, "the storage is found")
+    assert server.logged("is found and used")
+    job_id = await alice.submit("image-generation", PROMPT)
+    await alice.has(job_id, "completed")
+
+
+async def test_nothing_is_paid_for_while_the_key_is_refused(
+    host: Host, fake: FakeSupabase, http: httpx.AsyncClient
+) -> None:
+    async with FakeOpenAI() as provider:
+        fake.break_down(replace(REFUSED))
+        settings = {"openai_api_key": OPENAI_KEY, "openai_base_url": provider.url, "openai_backend": "openai"}
+        server = await asyncio.to_thread(host.start, **settings, retry_base_seconds=0.05, retry_max_seconds=0.1)
+        alice = Person(http, server)
+        job_id = await alice.submit("image-generation", PROMPT)
+
+        async def is_put_off() -> bool:
+            return sum("an attempt failed" in line["message"] for line in server.log()) > 4
+
+        await awaited(is_put_off, "it is put off more often than it has attempts")
+        assert provider.bills == 0
+        fake.heal()
+        await alice.has(job_id, "completed")
+        assert provider.bills == 1
+
+
+async def test_a_bucket_of_another_record_that_is_reached_later_is_left_alone(
+    host: Host, fake: FakeSupabase, http: httpx.AsyncClient
+) -> None:
+    now = time.time()
+    theirs = {".snapasset-record": b"another", "generations/1/a.png": b"a picture"}
+    stored = {key: StoredObject(key, data, "image/png", "max-age=0", now, now) for key, data in theirs.items()}
+    fake.buckets["snapasset"] = Bucket(public=False, created_at=now, objects=dict(stored))
+    fake.break_down(replace(AWAY))
+    alice = Person(http, await asyncio.to_thread(host.start))
+    fake.heal()
+
+    async def is_told() -> bool:
+        return "names none" in (await storage_of(alice))["why"]
+
+    await awaited(is_told, "the bucket is seen to be another's")
+    await alice.submit("image-generation", PROMPT)
+    job_id = await alice.submit("file-cleanup", {"type": "all"})
+
+    async def is_put_off() -> bool:
+        return "names none" in str((await alice.get(f"/api/jobs/{job_id}")).get("error"))
+
+    await awaited(is_put_off, "the clean-up is put off")
+    assert fake.buckets["snapasset"].objects == stored
 
 
 def test_a_bucket_of_another_record_is_refused(host: Host, fake: FakeSupabase, tmp_path: Path) -> None:

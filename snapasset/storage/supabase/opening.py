@@ -114,7 +114,8 @@ def _client(patience: Patience, context: ssl.SSLContext, connections: int) -> ht
 async def _sdk(url: str, key: str, http: httpx.AsyncClient) -> AsyncClient:
     options = AsyncClientOptions(httpx_client=http, auto_refresh_token=False, persist_session=False)
     try:
-        httpx.URL(url)
+        if re.search(r"\s", url) or not httpx.URL(url).host:
+            raise ValueError("no host")
         return await acreate_client(url, key, options)
     except (AsyncSupabaseException, httpx.InvalidURL, ValueError) as error:
         raise BadConfiguration("SUPABASE_URL is no address of a project, as in https://abc.supabase.co.") from error

@@ -6,7 +6,7 @@ import asyncio
 import math
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -20,17 +20,19 @@ from snapasset.storage.kept import KeptStorage
 from snapasset.storage.supabase.opening import Patience
 from tests.fakes.supabase import KEY, Fault, running_supabase
 from tests.fakes.supabase_bucket import opened_bucket
+from tests.flows.waiting import awaited
 from tests.worker.engine import OWNER, engine
 from tests.worker.processors.pictures import SMALL, Painter, Studio, picture, wanted
 from worker.images.platforms import PLATFORMS
 from worker.processors.image_generation import image_generation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from tests.fakes.supabase import FakeSupabase
     from tests.worker.engine import Engine
+    from worker.providers import GeneratedImage, ImageRequest, Preview
 
 KIND = "image-generation"
 IMAGE = image_generation(Settings(), PLATFORMS)
@@ -85,7 +87,10 @@ async def opened(
 ) -> AsyncGenerator[Site]:
     patience = Patience(silence=silence, pauses=())
     remote = await opened_bucket(fake.url, KEY, "pictures", patience)
-    async with Studio(folder, painter) as studio, engine(folder, IMAGE, tools=studio.tools, workers=0) as e:
+    async with (
+        Studio(folder, painter) as studio,
+        engine(folder, IMAGE, tools=studio.tools, workers=0, retry_max_seconds=0.0) as e,
+    ):
         storage = KeptStorage(remote, e.database, most=most, pause_ms=50)
         e.tools[Storage] = storage
         await e.start()
@@ -108,7 +113,7 @@ async def test_a_paid_picture_goes_by_way_of_the_record(fake: FakeSupabase, site
         pass
     assert await site.waiting() == []
     stored = fake.buckets["pictures"].objects
-    assert {row.key for row in await site.engine.files(job)} == set(stored)
+    assert {row.key for row in await site.engine.files(job)} == {key for key in stored if not key.startswith(".")}
     [master] = [stored[row.key] for row in await site.engine.files(job) if row.role == "master"]
     assert (master.data, master.content_type) == (site.painter.data, "image/png")
 
@@ -179,8 +184,6 @@ OUTAGES = {
     "503": AWAY,
     "429": Fault("refused", times=math.inf, status=429, error="too_many_connections"),
     "silence": Fault("hang", times=math.inf),
-    "401": Fault("refused", times=math.inf, status=401, message="Invalid API key"),
-    "403": Fault("refused", times=math.inf, status=403, error="Unauthorized"),
     "stored and answered 500": Fault("lost", "POST /object/pictures/gen", times=math.inf),
 }
 """What goes on for a minute, or for as long as the job is tried."""
@@ -209,6 +212,65 @@ async def test_whatever_the_storage_says_meanwhile_one_picture_is_paid_for(
         stored = fake.buckets["pictures"].objects
         [master] = [stored[row.key] for row in await e.files(job) if row.role == "master"]
         assert master.data == site.painter.data
+
+
+REFUSALS = {
+    "401": Fault("refused", times=math.inf, status=401, message="Invalid API key"),
+    "403": Fault("refused", times=math.inf, status=403, error="Unauthorized"),
+    "no bucket": Fault("refused", times=math.inf, status=404, error="Bucket not found", message="Bucket not found"),
+}
+"""What goes on until somebody mends it."""
+
+
+async def errors(e: Engine, job: str, times: int) -> list[Any]:
+    """Its failed attempts, as soon as there are so many, each followed by the next at once."""
+
+    async def told() -> list[Any] | None:
+        await e.upkeep()
+        failed = [body for body in e.story(job) if body["type"] == ERROR]
+        return failed if len(failed) >= times else None
+
+    return await awaited(told, f"{times} failed attempts")
+
+
+@pytest.mark.parametrize("fault", REFUSALS)
+async def test_nothing_is_paid_for_while_the_storage_waits_for_somebody_to_mend_it(
+    tmp_path: Path, fake: FakeSupabase, fault: str
+) -> None:
+    async with opened(tmp_path, fake, Painter()) as site:
+        e = site.engine
+        fake.break_down(replace(REFUSALS[fault]))
+        job = await e.submit(KIND, wanted(A))
+        told = await errors(e, job, times=5)  # more often than it has attempts
+        assert {(error["code"], error["retryable"]) for error in told} == {("storage_unavailable", True)}
+        assert (site.painter.bills, "generate" in await e.steps(job)) == (0, False)
+        fake.heal()
+        last = await e.final(job)
+        assert (last["status"], last["attempt"], site.painter.bills) == (Status.COMPLETED, 1, 1)
+
+
+async def test_a_key_that_is_refused_when_the_picture_is_paid_for_costs_no_attempt(
+    tmp_path: Path, fake: FakeSupabase
+) -> None:
+    class Slow(Painter):
+        """While it paints, the key is taken back."""
+
+        async def generate(
+            self,
+            request: ImageRequest,
+            progress: Callable[[float], None],
+            previews: Callable[[Preview], None] | None = None,
+        ) -> GeneratedImage:
+            fake.break_down(replace(REFUSALS["401"]))
+            return await super().generate(request, progress, previews)
+
+    async with opened(tmp_path, fake, Slow()) as site:
+        job = await site.engine.submit(KIND, wanted(A))
+        await errors(site.engine, job, times=5)
+        assert await site.waiting() == ["master.png"]
+        fake.heal()
+        last = await site.engine.final(job)
+        assert (last["status"], last["attempt"], site.painter.bills) == (Status.COMPLETED, 1, 1)
 
 
 async def test_a_master_larger_than_the_bucket_takes_stays_in_the_record_and_holds_nobody_up(

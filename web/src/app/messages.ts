@@ -67,8 +67,8 @@ export const composer = {
 export const cost = {
   sketch: "Free: drawn by the built-in painter, no model",
   about: (dollars: number) => `About ${usd(dollars)}`,
-  unknown: "The price is told once it is taken on",
-  credits: (each: number) => count(each, "credit"),
+  unknown: "The price is shown once it is accepted",
+  credits: (each: number, left: number) => `${each.toLocaleString()} of ${count(left, "credit")}`,
   left: (dollars: number) => `${usd(dollars)} left today`,
   creditsLeft: (left: number) => `${count(left, "credit")} left`,
   estimated: (dollars: number) => (dollars === 0 ? "Free" : `Estimated ${usd(dollars)}`),
@@ -107,8 +107,7 @@ export const work = {
   cutting: (place: string) => `Cutting ${place}`,
   starting: "Getting started",
   attempt: (now: number, most: number) => `attempt ${now} of ${most}`,
-  again: (now: number, most: number, when: string) =>
-    `Attempt ${now} of ${most} failed. Trying again ${when}`,
+  again: (now: number, most: number, when: string) => `Attempt ${now} of ${most} failed, again ${when}`,
   soon: "soon",
   inSeconds: (seconds: number) => `in ${seconds} s`,
   starts: (when: string) => `Starts ${when}`,
@@ -278,7 +277,7 @@ export const help = {
 };
 
 export const errors = {
-  catalogue: "Asking what can be made here",
+  catalogue: "Asking what can be made here…",
   unknownTitle: "Something went wrong on this page.",
   away: "The server could not be reached.",
   crashed: "This part of the page failed.",

@@ -117,6 +117,7 @@ export function followJob(options: FollowOptions): FollowedJob {
     mustRead = isReading && mayRead;
     if (isReading || !(mayRead || given)) return;
     isReading = true;
+    const known = held.length;
     let wait = 0;
     try {
       const job = given ?? snapshotOf(await http.request("GET", jobPath(jobId), { signal }));
@@ -131,12 +132,13 @@ export function followJob(options: FollowOptions): FollowedJob {
         after = page.nextAfter;
       }
       failures = 0;
-      take(job, events);
+      isReading = false;
+      take(job, [...events, ...held.splice(0, known)]);
     } catch (error) {
       if (isRefusal(error)) finish(error);
+      isReading = false;
       wait = backoff(++failures) + ((error as Partial<ProblemError>).retryAfter ?? 0) * 1000;
     }
-    isReading = false;
     goOn(wait);
   }
 
@@ -147,12 +149,13 @@ export function followJob(options: FollowOptions): FollowedJob {
       const past = events.filter(({ seq, type }) => seq < job.seq || (seq === job.seq && type !== "final"));
       update(job, reduce(past.reduce(reduce, view), job));
     }
-    const later = [...events, ...held];
-    held = [];
-    for (const event of later) pass(event);
+    for (const event of events) pass(event); // what they leave out is in no timeline
     if (signal.aborted) return;
     if (job.seq === view.seq) update(job);
     if (mayRead && isEnded(view)) finish();
+    const meanwhile = held;
+    held = [];
+    meanwhile.forEach(onEvent);
   }
 
   /** Says how news comes, and asks again where that is needed. */

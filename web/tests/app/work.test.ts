@@ -121,8 +121,8 @@ describe("the line of a job", () => {
       nextAttemptAt: "2026-01-01T12:00:04.000Z",
     };
     const view = reduce(job(), { ...change(3), type: "error", status: "delayed", ...error } as never);
-    expect(line(view)).toBe("Attempt 1 of 3 failed. Trying again in 4 s");
-    expect(line(view, LATER)).toBe("Attempt 1 of 3 failed. Trying again soon");
+    expect(line(view)).toBe("Attempt 1 of 3 failed, again in 4 s");
+    expect(line(view, LATER)).toBe("Attempt 1 of 3 failed, again soon");
   });
 
   it("tells a part from the whole", () => {

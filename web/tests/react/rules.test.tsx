@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 import { render, screen, waitFor } from "@testing-library/react";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { SnapAssetProvider } from "../../src/react";
 import { ProblemError } from "../../src/sdk";
 import { change, final, ID, jobOf, PATH, record, tick } from "../sdk/made";
@@ -56,12 +56,18 @@ describe("the phase of a job and the state of the connection", () => {
     await stream.closed;
     await waitFor(() => expect(log.at(-1)).toMatchObject({ connection: "polling", view: { progress: 20 } }));
     expect(server.openStreams).toBe(0);
-    const next = (await server.stream()).open().event(resumed(2)).event(tick(33));
-    await waitFor(() => expect(log.at(-1)).toMatchObject({ connection: "live", view: { progress: 33 } }));
+    const next = (await server.stream()).open().event(resumed(2)).events(change(3));
+    const beat = setInterval(() => next.write(":\n\n"), 10);
+    onTestFinished(() => clearInterval(beat));
+    await waitFor(() => expect(log.at(-1)).toMatchObject({ connection: "live", view: { progress: 30 } }));
+    const beats = async (count: number) => {
+      while (count-- > 0) await next.apart(":\n\n");
+    };
+    await beats(10); // the question that was on its way
     const asked = server.count(`GET ${PATH}`);
-    for (let beats = 0; beats < 12; beats++) await next.apart(":\n\n");
+    await beats(20);
     expect(server.count(`GET ${PATH}`)).toBe(asked);
-    next.events(final(3));
+    next.events(final(4));
     await waitFor(() => expect(log.at(-1)?.connection).toBe("closed"));
     expect(connections(log)).toEqual(["idle", "connecting", "live", "polling", "live", "closed"]);
   });

@@ -1,6 +1,6 @@
 /** Components on a page that asks the scripted server, and what they have shown. Whatever React complains of fails the test. */
 
-import { cleanup, render } from "@testing-library/react";
+import { cleanup, configure, render } from "@testing-library/react";
 import { PropertySymbol } from "happy-dom";
 import type { ReactNode } from "react";
 import { afterEach, beforeEach, expect, type MockInstance, vi } from "vitest";
@@ -20,6 +20,8 @@ const { happyDOM, document: page } = globalThis as unknown as Page;
 if (happyDOM) Object.assign(happyDOM.settings.fetch, { disableSameOriginPolicy: true });
 // The browser's own remarks on requests that fail, not the page's.
 if (page) page[PropertySymbol.window].console.error = () => {};
+
+configure({ asyncUtilTimeout: 5_000 });
 
 let complaints: MockInstance | undefined;
 

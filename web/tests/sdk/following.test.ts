@@ -59,15 +59,19 @@ describe("a followed job", () => {
     server.route(`GET ${PATH}`, () => new Promise((resolve) => (answer = (body) => resolve({ body }))));
     server.route(`GET ${PATH}/timeline`, { body: { events: [change(1), change(2)], nextAfter: null } });
     const subscriber = new Subscriber(tabOf(server));
-    tell((await stream).open(), FRESH, change(2), change(3));
+    tell((await stream).open(), FRESH, change(2), change(3), change(5));
     await subscriber.until(({ states }) => states.includes("live"));
     await eventually(() => server.count(`GET ${PATH}`) === 1);
-    record(server, [change(1), change(2), change(3)]);
+    record(server, [change(1), change(2), change(3), change(4), change(5)]);
+    server.route(`GET ${PATH}/timeline`, ({ query }) => {
+      const isFirst = query.get("after") === "0";
+      return { body: { events: isFirst ? [change(1), change(2)] : [change(4), change(5)], nextAfter: null } };
+    });
     answer(jobOf({ seq: 2 }));
-    await subscriber.until(({ seqs }) => seqs.length > 0);
-    tell(await stream, final(4));
+    await subscriber.until(({ seqs }) => seqs.includes(5));
+    tell(await stream, final(6));
     await subscriber.until(({ ends }) => ends.length === 1);
-    expect(subscriber.seqs).toEqual([3, 4]);
+    expect(subscriber.seqs).toEqual([3, 4, 5, 6]);
     expect(subscriber.views[0]?.seq).toBe(2);
   });
 

@@ -12,14 +12,13 @@ import {
   type Job,
   type JobEvent,
   type JobView,
-  type OwnerEvent,
   type Platform,
   type RenderedPicture,
   type SnapshotEvent,
   type SubscribeOptions,
   type Timing,
 } from "../../src/sdk";
-import type { ScriptedServer } from "./scripted-server";
+import type { Connection, ScriptedServer } from "./scripted-server";
 
 export const ID = "01980000-0000-7000-8000-000000000001";
 export const PATH = `/api/jobs/${ID}`;
@@ -162,4 +161,14 @@ export class Subscriber {
 export const eventually = (met: () => boolean): Promise<void> =>
   vi.waitFor(() => expect(met(), String(met)).toBe(true), { timeout: 5_000, interval: 5 });
 
-export const isOwners = (event: OwnerEvent): event is Extract<OwnerEvent, { seq: number }> => "seq" in event;
+/** A job that is watched, with its stream open and its state told. */
+export async function watched(
+  server: ScriptedServer,
+  options: ClientOptions = {},
+): Promise<[Subscriber, Connection]> {
+  const subscriber = new Subscriber(clientOf(server, options));
+  const stream = await server.stream();
+  stream.open().event(snapshot({ seq: 1, status: "waiting" }), 1);
+  await subscriber.until(({ views }) => views.length === 1);
+  return [subscriber, stream];
+}

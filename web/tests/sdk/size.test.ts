@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import { build } from "vite";
 import { expect, test } from "vitest";
 
-const LIMIT = 7_400;
+const LIMIT = 7_500;
 
 test("the whole SDK weighs no more than that", async () => {
   const entry = fileURLToPath(new URL("../../src/sdk/index.ts", import.meta.url));

@@ -26,6 +26,9 @@ export function moved({ x, y }: Point, key: string, far: boolean): Point | null 
   return { x: within(x + way[0] * length), y: within(y + way[1] * length) };
 }
 
+/** Has the dialog around it open with the focus here; React knows `autoFocus` for fields only. */
+const begins = (point: HTMLElement | null) => point?.setAttribute("autofocus", "");
+
 interface Props {
   master: Size & { url: string };
   alt: string;
@@ -85,6 +88,7 @@ export function FocalPoint({ master, alt, point, set, off, outline, onMove }: Pr
         />
       )}
       <span
+        ref={begins}
         className={styles.point}
         role="slider"
         tabIndex={off ? -1 : 0}

@@ -110,7 +110,9 @@ export function Composer({ field }: { field: RefObject<HTMLTextAreaElement | nul
             }}
           />
         ) : (
-          <div className={styles.picking} role="status" aria-label={errors.catalogue} />
+          <p className={styles.picking} role="status">
+            {errors.catalogue}
+          </p>
         )}
       </div>
       <div className={styles.foot}>

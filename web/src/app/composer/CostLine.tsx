@@ -11,11 +11,11 @@ export function CostLine() {
   const last = useLastJob().data?.jobs[0]?.estimatedCost;
   if (!provider) return <p className={styles.cost} />;
   if (provider.name === PAINTER) return <p className={styles.cost}>{words.sketch}</p>;
-  const price = last ? words.about(last) : words.unknown;
+  const credits = usage?.credits;
   const parts = [
-    usage?.credits ? `${price}, ${words.credits(usage.credits.perPicture)}` : price,
-    usage?.limit.leftUsd == null ? "" : words.left(usage.limit.leftUsd),
-    usage?.credits ? words.creditsLeft(usage.credits.left) : "",
+    last ? words.about(last) : credits ? "" : words.unknown,
+    credits ? words.credits(credits.perPicture, credits.left) : "",
+    usage?.limit?.leftUsd == null ? "" : words.left(usage.limit.leftUsd),
   ];
   return <p className={styles.cost}>{parts.filter(Boolean).join(" · ")}</p>;
 }

@@ -21,13 +21,16 @@ export function Zones({ place }: { place: Place }) {
   ));
 }
 
+/** From this aspect on there is no room for a check. */
+const FLAT = 4;
+
 /** A place's aspect, drawn with one area for all, so that none looks more important than another. */
 export function Shape({ place }: { place: Place }) {
   const measures = { "--aspect": place.aspect, "--wide": Math.sqrt(place.aspect) } as CSSProperties;
   return (
     <span className={styles.shape} style={measures}>
       <Zones place={place} />
-      <Icon name="check" />
+      {place.aspect < FLAT && <Icon name="check" />}
     </span>
   );
 }

@@ -44,8 +44,8 @@ export function Deleting({ work, onClose }: { work: Work; onClose: () => void })
         <p className={styles.quote}>{work.prompt}</p>
         <p>{pictures > 0 || work.master ? words.gone(pictures) : words.nothing}</p>
         <div className={styles.choice}>
-          {/* biome-ignore lint/a11y/noAutofocus: a dialog opens on its harmless choice */}
-          <button type="button" className={button.button} autoFocus onClick={onClose}>
+          {/* The first button is the one that has the focus: the harmless one. */}
+          <button type="button" className={button.button} onClick={onClose}>
             {words.keep}
           </button>
           <button type="button" className={`${button.button} ${button.grave}`} onClick={remove}>

@@ -1,6 +1,6 @@
 import { useEffect, useSyncExternalStore } from "react";
 import { adviceFor, errors, notices as words } from "../messages";
-import { useHealth, useRefresh } from "../served/queries";
+import { useHealth, useRefresh, useRunningJobs } from "../served/queries";
 import { ConnectionLost, ProblemError } from "../served/server";
 import styles from "./banners.module.css";
 import button from "./button.module.css";
@@ -16,10 +16,14 @@ function onLine(listener: () => void): () => void {
   };
 }
 
-/** How the service is, where it is not as usual. When all is well again, what was missed is asked for. */
+/**
+ * How the service is, where it is not as usual: asked now and then, and at once where news cease to come or come again. When all is
+ * well again, what was missed is asked for.
+ */
 export function Banners() {
   const online = useSyncExternalStore(onLine, () => navigator.onLine);
   const health = useHealth();
+  const lost = useRunningJobs().connection === "reconnecting";
   const refresh = useRefresh();
   const found = noticesOf(health.data, health.error, online);
   const away = found.some(({ key }) => key === "offline" || key === "serverAway");
@@ -29,9 +33,10 @@ export function Banners() {
     if (!away) return;
     return refresh;
   }, [away]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `lost` is no part of the question, but when to ask
   useEffect(() => {
     if (online) void refetch();
-  }, [online, refetch]);
+  }, [online, lost, refetch]);
   return (
     <div className={styles.banners} role="status">
       {found.map(({ key, title, text, level }) => (

@@ -33,7 +33,7 @@ export function Tile({ tile, place, work, onOpen }: Props) {
   return (
     <figure className={styles.tile} data-state={there || state !== "ready" ? state : "developing"}>
       <div className={styles.paper} aria-busy={recutting || undefined}>
-        {proof && <img className={styles.proof} src={proof} alt="" style={positionOf(work.focal)} />}
+        {proof && <Proof src={proof} focal={work.focal} />}
         {!image && !proof && state !== "failed" && <Zones place={place} />}
         {image && (
           <button
@@ -55,6 +55,15 @@ export function Tile({ tile, place, work, onOpen }: Props) {
       </div>
       <Caption place={place} image={image} code={error?.code} />
     </figure>
+  );
+}
+
+/** The picture so far; a preview that did not come leaves the tile as it was. */
+function Proof({ src, focal }: { src: string; focal: Work["focal"] }) {
+  const [lost, setLost] = useState("");
+  if (lost === src) return null;
+  return (
+    <img className={styles.proof} src={src} alt="" style={positionOf(focal)} onError={() => setLost(src)} />
   );
 }
 

@@ -2,13 +2,15 @@ import { useEffect, useState } from "react";
 import { Link, useParams } from "react-router";
 import { Blank } from "../gallery/Blank";
 import { brand, errors, work as words } from "../messages";
-import { ProblemError } from "../served/server";
+import { isEnded, ProblemError } from "../served/server";
 import button from "../shell/button.module.css";
 import { useWork } from "./useWork";
 import { WorkSheet } from "./WorkSheet";
 import styles from "./work.module.css";
 
 const TITLE_LENGTH = 60;
+
+const isUnknown = (error: Error | null) => error instanceof ProblemError && error.status === 404;
 
 /** A job by its address, live; or what was made, whose job may be long gone. */
 export function WorkPage() {
@@ -29,12 +31,14 @@ function OneWork({ jobId, generationId }: { jobId: string | null; generationId: 
     };
   }, [title]);
 
-  if (work) return <WorkSheet work={work} job={job} cut={cut} onCut={setCutId} />;
-  if (refused instanceof ProblemError && refused.status === 404) {
+  // A job outlives its pictures: what was deleted is gone, whatever the job still tells of it.
+  const lost = isUnknown(made.error) && (job.view === null || isEnded(job.view));
+  if (work && !lost) return <WorkSheet work={work} job={job} cut={cut} onCut={setCutId} />;
+  if (lost || isUnknown(refused)) {
     return (
       <section className={styles.gone}>
-        <h1>{jobId ? words.goneTitle : words.goneGeneration}</h1>
-        <p>{jobId ? words.gone : words.goneGenerationText}</p>
+        <h1>{lost ? words.goneGeneration : words.goneTitle}</h1>
+        <p>{lost ? words.goneGenerationText : words.gone}</p>
         <Link className={button.button} to="/">
           {words.toStart}
         </Link>

@@ -1,6 +1,5 @@
 import { lazy, Suspense, useEffect, useId, useState } from "react";
 import { work as words } from "../messages";
-import { placeNamed } from "../places";
 import { isEnded, type JobStatusResult } from "../served/server";
 import { announce } from "../shell/announcer";
 import { useStudio } from "../shell/studio";
@@ -8,7 +7,7 @@ import { Facts } from "./Facts";
 import { Progress } from "./Progress";
 import { Prompt } from "./Prompt";
 import { Steps } from "./Steps";
-import { Tiles } from "./Tiles";
+import { inRows, Tiles } from "./Tiles";
 import { Trouble } from "./Trouble";
 import { WorkActions } from "./WorkActions";
 import { readyTiles, type Work } from "./work";
@@ -75,8 +74,8 @@ export function WorkSheet({ work, job, cut, onCut }: Props) {
         )}
         {open?.what === "viewer" && (
           <Viewer
-            pictures={readyTiles(work).flatMap(({ platform, image }) =>
-              image ? [{ image, place: placeNamed(places, platform) }] : [],
+            pictures={inRows(work.tiles, places).flatMap(({ tile: { image }, place }) =>
+              image ? [{ image, place }] : [],
             )}
             first={open.platform}
             prompt={work.prompt}
