@@ -151,10 +151,10 @@ class Attempt:
         """
         base = self._settings.retry_base_seconds
         pause = min(self._settings.retry_max_seconds, base * 2 ** (self.job.attempt - 1))
-        pause *= random.uniform(0.8, 1.2)  # noqa: S311
-        if isinstance(error, StorageUnusable):  # its attempts do not count, so they must not be what makes it longer
+        if isinstance(error, StorageUnusable):  # its attempts are not counted: time alone makes it longer
             waited = (self.job.updated_at - self.job.created_at) / 1000
             pause = max(pause, min(self._settings.retry_max_seconds, waited / _MENDING))
+        pause *= random.uniform(0.8, 1.2)  # noqa: S311
         wanted = error.retry_after_seconds if isinstance(error, ProviderError | SpendCapReached) else None
         return pause if wanted is None else max(pause, wanted + random.uniform(0, base))  # noqa: S311
 

@@ -57,16 +57,6 @@ SETTINGS: Final = {
     "no project": Case(
         {"supabase_url": "hunter2.supabase.co", "supabase_service_key": KEY}, ("SUPABASE_URL",), "hunter2"
     ),
-    "no key": Case(
-        {"supabase_url": "https://a.supabase.co", "supabase_service_key": "hunter2"},
-        ("SUPABASE_SERVICE_KEY",),
-        "hunter2",
-    ),
-    "a public key": Case(
-        {"supabase_url": "https://a.supabase.co", "supabase_service_key": "sb_publishable_hunter2-hunter2"},
-        ("SUPABASE_SERVICE_KEY",),
-        "hunter2",
-    ),
     "no bucket": Case(
         {"supabase_url": "https://a.supabase.co", "supabase_service_key": KEY, "supabase_bucket": "Hunter 2"},
         ("SUPABASE_BUCKET",),
@@ -120,6 +110,16 @@ def a_newer_schema(folder: Path) -> Case:
     return Case({"data_dir": folder}, ("newer program",), str(folder))
 
 
+def no_key(folder: Path) -> Case:
+    settings = {"supabase_url": "https://a.supabase.co", "supabase_service_key": "hunter2"}
+    return Case({"data_dir": folder, **settings}, ("SUPABASE_SERVICE_KEY",), "hunter2")
+
+
+def no_project(folder: Path) -> Case:
+    settings = {"supabase_url": "https://hunter 2.supabase.co", "supabase_service_key": KEY}
+    return Case({"data_dir": folder, **settings}, ("SUPABASE_URL",), "hunter")
+
+
 def a_taken_port(_folder: Path) -> Case:
     taken = socket.create_server(("127.0.0.1", 0))
     _HELD.append(taken)
@@ -132,7 +132,7 @@ FOLDERS: Final = {
     made.__name__: made
     for made in (
         a_file, below_a_file, not_to_be_written, no_database, a_folder_in_its_place, a_newer_schema, a_taken_port,
-        a_server_that_is_not_there, a_host_that_nobody_knows,
+        a_server_that_is_not_there, a_host_that_nobody_knows, no_key, no_project,
     )
 }  # fmt: skip
 

@@ -18,7 +18,9 @@ from snapasset.errors import BadConfiguration, MissingUser
 from snapasset.job_type import Access
 from tests.fakes.supabase import running_supabase
 from tests.fakes.supabase_auth import ANN, LEGACY_SECRET, ec_key, rsa_key
+from tests.flows.waiting import awaited
 from tests.server.service import settings_for
+from tests.servers.free_port import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -218,6 +220,35 @@ async def test_an_admin_is_who_the_verified_claim_says(
     async with opened_user_tokens(settings_for(tmp_path, supabase_url=project.url, admin_claim="role")) as other:
         assert other is not None
         assert (await other.check(token)).access is by_role
+
+
+@pytest.mark.parametrize(("spared", "asked"), [("", True), ("127.0.0.1", False)])
+async def test_a_proxy_of_the_environment_is_not_used_in_silence(
+    project: FakeSupabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    spared: str,
+    *,
+    asked: bool,
+) -> None:
+    caplog.set_level("INFO")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, spared)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, project.url.replace("//", "//somebody:canary@"))
+    before = project.auth.asked
+    settings = settings_for(tmp_path, supabase_url=f"http://127.0.0.1:{free_port()}")  # whoever answers is the proxy
+    async with opened_user_tokens(settings) as users:
+        assert users is not None
+
+        async def is_known() -> bool:
+            return users.standing().status == ("ok" if asked else "down")
+
+        await awaited(is_known, "the keys were asked for")
+    assert (project.auth.asked > before) == asked
+    assert ("through the proxy" in caplog.text) == asked
+    assert "canary" not in caplog.text
 
 
 OF_THE_SECRET: Final[dict[str, Callable[[FakeAuth], str]]] = {

@@ -101,6 +101,37 @@ async def test_a_failed_attempt_is_tried_again_after_two_then_four_seconds(tmp_p
         assert (last["status"], last["attempt"], last["error"]["code"]) == (Status.FAILED, 3, "provider_timeout")
 
 
+async def test_what_waits_to_be_mended_is_tried_ever_more_seldom_and_uses_up_no_attempt(tmp_path: Path):
+    clock = Clock()
+    unusable = errors.StorageUnusable("SUPABASE_SERVICE_KEY is refused.")
+    async with engine(
+        tmp_path, kind(raising(unusable)), clock=clock, retry_base_seconds=2.0, retry_max_seconds=300.0
+    ) as e:
+        job = await e.submit()
+        begun = clock.now
+        for number, (waited, pause) in enumerate(((0, 2_000), (80_000, 10_000), (10_000_000, 300_000))):
+            clock.now = max(clock.now, begun + waited)
+            await e.upkeep()
+            row = await e.job_where(
+                job,
+                lambda row, before=number: (
+                    row.status == Status.DELAYED and sum(told["type"] == ERROR for told in e.story(job)) > before
+                ),
+            )
+            assert row.attempt == 0
+            assert row.due_at is not None
+            assert pause * 0.8 <= row.due_at - row.updated_at <= pause * 1.2
+            assert e.story(job)[-1]["message"] == unusable.detail
+
+
+async def test_a_used_up_quota_says_in_the_log_how_its_queue_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    async with engine(tmp_path, kind(raising(errors.ProviderQuotaExceeded()))) as e:
+        await e.event(await e.submit(), type=ERROR)
+    (said,) = [record for record in caplog.records if "waits to be resumed" in record.message]
+    assert "set ADMIN_TOKEN" in said.__dict__["why"]
+    assert "POST /api/queues/trial/resume" in said.__dict__["why"]
+
+
 async def test_jobs_that_failed_together_are_not_tried_again_together(tmp_path: Path):
     clock = Clock()
     async with engine(

@@ -202,6 +202,22 @@ async def test_a_wish_from_after_both_is_told_by_the_feed(tmp_path: Path):
             await nothing_is_left(door)
 
 
+async def test_jobs_that_begin_one_after_another_hear_each_of_its_own_wish(tmp_path: Path):
+    long = Long()
+    async with engine(tmp_path, kind(long.run), job_max_concurrency=3) as e:
+        with watched(e) as (door, _):
+            jobs = list[str]()
+            for _ in range(3):
+                long.begun.clear()
+                jobs.append(await e.submit())
+                await within(long.begun.wait())
+            await wait_until(lambda: door.here == jobs and not listening())
+            for job in reversed(jobs):
+                await e.client.cancel(job, owner=OWNER)
+                assert await ended(e, job) == Status.CANCELLED
+            await nothing_is_left(door)
+
+
 async def test_a_record_that_is_away_just_then_keeps_nobody_from_hearing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):

@@ -1,5 +1,6 @@
 import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { Outlet, useNavigate, useNavigationType, useParams } from "react-router";
+import { useLocation, useNavigate, useNavigationType } from "react-router";
+import { addressOf } from "./address";
 import { Composer } from "./composer/Composer";
 import { type Draft, useDraft } from "./composer/useDraft";
 import { Blank } from "./gallery/Blank";
@@ -17,7 +18,15 @@ import styles from "./shell/shell.module.css";
 import { type Studio as Shared, StudioProvider } from "./shell/studio";
 import { useKeys } from "./shell/useKeys";
 
+const loadWork = () => import("./work/WorkPage");
+const WorkPage = lazy(async () => ({ default: (await loadWork()).WorkPage }));
 const Help = lazy(async () => ({ default: (await import("./dialogs/Help")).Help }));
+
+/** Fetches what is drawn only later: at once where the address asks for it, else when there is time. */
+export function fetchAhead(): void {
+  if (location.pathname !== "/") void loadWork();
+  else setTimeout(loadWork, 500);
+}
 
 /** Whether form and sheet are not side by side: then a page is another sheet, not the same one in another place. */
 const isNarrow = () => matchMedia("(max-width: 59.99rem)").matches;
@@ -31,8 +40,9 @@ interface Complaint {
 
 /** The form at the side, the sheet with what comes of it, and what was made before. */
 export function Studio() {
-  const { jobId, generationId } = useParams();
-  const shown = jobId ?? generationId ?? null;
+  const { pathname } = useLocation();
+  const address = addressOf(pathname);
+  const shown = address?.jobId ?? address?.generationId ?? null;
   const kinds = useKinds().data?.kinds;
   const kind = kindOf(kinds, KIND);
   const places = useMemo(() => placesOf(kind), [kind]);
@@ -42,6 +52,10 @@ export function Studio() {
   const field = useRef<HTMLTextAreaElement>(null);
   const sheet = useRef<HTMLElement>(null);
   const navigate = useNavigate();
+  const nowhere = address === null;
+  useEffect(() => {
+    if (nowhere) void navigate("/", { replace: true });
+  }, [nowhere, navigate]);
   const refresh = useRefresh();
 
   const complain = useCallback((problem: unknown, again?: () => void) => {
@@ -134,7 +148,7 @@ export function Studio() {
             />
           )}
           <Suspense fallback={<Blank />}>
-            <Outlet />
+            {address && shown && <WorkPage key={shown} {...address} />}
           </Suspense>
           <Running without={shown} />
           <Gallery without={shown} welcome={shown === null} />

@@ -4,7 +4,8 @@ import "./tokens.css";
 import "./base.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { App, fetchAhead } from "./App";
+import { App } from "./App";
+import { fetchAhead } from "./Studio";
 import { applyTheme } from "./shell/theme";
 
 applyTheme();

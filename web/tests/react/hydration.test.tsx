@@ -1,19 +1,20 @@
 // @vitest-environment happy-dom
 import { screen, waitFor } from "@testing-library/react";
-import { StrictMode } from "react";
+import { type ReactNode, StrictMode } from "react";
 import { hydrateRoot } from "react-dom/client";
 import { renderToString } from "react-dom/server";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { JobMonitor } from "../../src/react";
+import type { Client } from "../../src/sdk";
 import { change, final, ID, jobOf } from "../sdk/made";
 import { scriptedServer } from "../sdk/scripted-server";
 import { apart, ended, Probe, shown } from "./stage";
 
-/** A page that was rendered elsewhere and is hydrated here; what React had to mend. */
-function hydrated(element: React.ReactNode): unknown[] {
+/** A page that was rendered elsewhere, as `there` says, and is hydrated here; what React had to mend. */
+function hydrated(element: ReactNode, there = element): unknown[] {
   const mended: unknown[] = [];
   const page = document.createElement("div");
-  page.innerHTML = renderToString(element);
+  page.innerHTML = renderToString(there);
   document.body.append(page);
   const root = hydrateRoot(page, <StrictMode>{element}</StrictMode>, {
     onRecoverableError: (error) => mended.push(error),
@@ -49,10 +50,13 @@ test("so is one of a place far behind in the line, which is written the same eve
 });
 
 test("also where the page knows more of the job by then", async () => {
-  const { client, stream, log } = await shown();
+  const { client, stream, log, server } = await shown();
   stream.events(final(2));
   await waitFor(() => expect(log.at(-1)?.connection).toBe("closed"));
-  const mended = hydrated(<Probe jobId={ID} client={client} initialJob={jobOf({ seq: 1, progress: 3 })} />);
+  const probe = (asking: Client) => (
+    <Probe jobId={ID} client={asking} initialJob={jobOf({ seq: 1, progress: 3 })} />
+  );
+  const mended = hydrated(probe(client), probe(apart(server)));
   await waitFor(() =>
     expect(screen.getAllByRole("status").map(({ textContent }) => textContent)).toEqual([
       "completed 20",

@@ -6,7 +6,7 @@ import type { ReactNode } from "react";
 import { afterEach, beforeEach, expect, type MockInstance, vi } from "vitest";
 import { type JobStatusResult, type UseJobStatusOptions, useJobStatus } from "../../src/react";
 import type { Client, ConnectionState, Job, JobView, Phase } from "../../src/sdk";
-import { change, clientOf, final, ID, jobOf, snapshot } from "../sdk/made";
+import { clientOf, final, ID, jobOf, snapshot } from "../sdk/made";
 import { type Connection, type ScriptedServer, scriptedServer } from "../sdk/scripted-server";
 
 export const OTHER = "01980000-0000-7000-8000-000000000002";
@@ -115,5 +115,3 @@ export const failed = (seq: number, fields: object = {}) =>
 /** A job that has begun again, as a retry is answered and as its stream begins. */
 export const secondRun = (seq: number) =>
   jobOf({ seq, run: 2, attempt: 0, status: "waiting", startedAt: null, finishedAt: null });
-
-export { change, final };

@@ -1,69 +1,12 @@
 // @vitest-environment happy-dom
 import { render, waitFor } from "@testing-library/react";
 import { describe, expect, test, vi } from "vitest";
-import { type JobsResult, type UseJobsOptions, useJobs } from "../../src/react";
-import type { Client, Job } from "../../src/sdk";
+import type { JobsResult } from "../../src/react";
+import type { Job } from "../../src/sdk";
 import { change, clientOf, final, ID, jobOf } from "../sdk/made";
-import { type Asked, type Connection, type ScriptedServer, scriptedServer } from "../sdk/scripted-server";
+import { scriptedServer } from "../sdk/scripted-server";
+import { asked, has, idOf, List, listed, nth, serve } from "./listed";
 import { type Frame, failed, OTHER, Probe } from "./stage";
-
-const idOf = (n: number) => `01980000-0000-7000-8000-0000000001${String(n).padStart(2, "0")}`;
-/** The nth job of a caller, each a minute younger than the one before. */
-const nth = (n: number, fields: Partial<Job> = {}): Job =>
-  jobOf({ jobId: idOf(n), createdAt: `2026-01-01T00:${String(n).padStart(2, "0")}:00.000Z`, ...fields });
-
-function List({ log, ...options }: UseJobsOptions & { log: JobsResult[] }) {
-  log.push(useJobs(options));
-  return null;
-}
-
-interface Listed {
-  server: ScriptedServer;
-  client: Client;
-  stream: Connection;
-  log: JobsResult[];
-  /** What the server lists; may be changed. */
-  jobs: Job[];
-  last(): JobsResult;
-  names(): string[];
-  again(options: UseJobsOptions): void;
-}
-
-/** A list that is live; `jobs` are on the server, in its order. */
-async function listed(
-  jobs: Job[],
-  options: UseJobsOptions = {},
-  timing: Parameters<typeof clientOf>[1] = {},
-): Promise<Listed> {
-  const server = await scriptedServer();
-  const client = clientOf(server, { sharing: "tab", ...timing });
-  const log: JobsResult[] = [];
-  serve(server, jobs);
-  const list = (more: UseJobsOptions) => <List client={client} log={log} {...options} {...more} />;
-  const { rerender } = render(list({}));
-  const stream = (await server.stream()).open().event({ type: "connected" }, "0-0");
-  const last = () => log.at(-1) as JobsResult;
-  await waitFor(() => expect(last()).toMatchObject({ isLoading: false, connection: "live" }));
-  await waitFor(() => expect(server.count("GET /api/jobs")).toBe(2));
-  await server.moment();
-  return {
-    ...{ server, client, stream, log, jobs, last },
-    names: () => last().jobs.map(({ jobId }) => jobId),
-    again: (more) => rerender(list(more)),
-  };
-}
-
-function serve(server: ScriptedServer, jobs: Job[]): void {
-  server.route("GET /api/jobs", ({ query }: Asked) => {
-    const [from, limit] = [Number(query.get("cursor")), Number(query.get("limit"))];
-    const page = jobs.slice(from, from + limit);
-    return { body: { jobs: page, nextCursor: jobs.length > from + limit ? String(from + limit) : null } };
-  });
-}
-
-const asked = (server: ScriptedServer, n: number) => server.count(`GET /api/jobs/${idOf(n)}`);
-const has = (server: ScriptedServer, job: Job) =>
-  server.route(`GET /api/jobs/${job.jobId}`, () => ({ body: job }));
 
 describe("a visitor who comes for the first time", () => {
   test("has no jobs and no error, and sees the first that is made", async () => {
@@ -204,35 +147,6 @@ describe("a list of jobs", () => {
     release();
     await done;
     expect(names()).toEqual([idOf(2), idOf(1)]);
-  });
-
-  test("goes on page by page, each job once, and is read anew as far as it was", async () => {
-    const all = [5, 4, 3, 2, 1].map((n) => nth(n));
-    const { names, last, server } = await listed(all, { limit: 2 });
-    expect([names(), last().hasMore]).toEqual([[5, 4].map(idOf), true]);
-    await Promise.all([last().loadMore(), last().loadMore()]);
-    expect(names()).toEqual([5, 4, 3, 2].map(idOf));
-    all.unshift(nth(6));
-    await last().loadMore();
-    await waitFor(() => expect(names()).toEqual([5, 4, 3, 2, 1].map(idOf)));
-    expect(last().hasMore).toBe(false);
-    await last().refresh();
-    await waitFor(() => expect(names()).toEqual([6, 5, 4, 3, 2, 1].map(idOf)));
-    expect(server.asked.every(({ query }) => query.get("limit") === "2" || !query.size)).toBe(true);
-  });
-
-  test("leaves a job that is older than what was read of it to its page", async () => {
-    const { stream, server, names, last } = await listed(
-      [3, 2, 1].map((n) => nth(n)),
-      { limit: 2 },
-    );
-    has(server, nth(1, { seq: 3 }));
-    stream.event(change(3, { jobId: idOf(1) }), "0-1");
-    await waitFor(() => expect(asked(server, 1)).toBe(1));
-    await server.moment();
-    expect(names()).toEqual([3, 2].map(idOf));
-    await last().loadMore();
-    await waitFor(() => expect(names()).toEqual([3, 2, 1].map(idOf)));
   });
 
   test("that could not be read says why, and is read again by itself", async () => {

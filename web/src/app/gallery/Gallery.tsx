@@ -1,11 +1,11 @@
 import { useState } from "react";
-import { Link } from "react-router";
 import { times } from "../formats";
 import { status, gallery as words } from "../messages";
 import { useGenerations } from "../served/queries";
 import type { Generation } from "../served/server";
 import button from "../shell/button.module.css";
 import { Icon } from "../shell/Icon";
+import { Link } from "../shell/Link";
 import { Empty } from "./Empty";
 import styles from "./gallery.module.css";
 

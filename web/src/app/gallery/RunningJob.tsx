@@ -1,6 +1,6 @@
-import { Link } from "react-router";
 import { placeNamed } from "../places";
 import type { JobView } from "../served/server";
+import { Link } from "../shell/Link";
 import { useStudio } from "../shell/studio";
 import { statusLine } from "../work/statusLine";
 import styles from "./gallery.module.css";

@@ -1,7 +1,7 @@
-import { Link } from "react-router";
 import { brand, header as words } from "../messages";
 import button from "./button.module.css";
 import { Icon } from "./Icon";
+import { Link } from "./Link";
 import styles from "./shell.module.css";
 import { ThemeSwitch } from "./ThemeSwitch";
 import { UsageMenu } from "./UsageMenu";

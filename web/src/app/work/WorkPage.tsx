@@ -1,9 +1,10 @@
 import { useEffect, useState } from "react";
-import { Link, useParams } from "react-router";
+import type { Address } from "../address";
 import { Blank } from "../gallery/Blank";
 import { brand, errors, work as words } from "../messages";
 import { isEnded, ProblemError } from "../served/server";
 import button from "../shell/button.module.css";
+import { Link } from "../shell/Link";
 import { useWork } from "./useWork";
 import { WorkSheet } from "./WorkSheet";
 import styles from "./work.module.css";
@@ -13,12 +14,7 @@ const TITLE_LENGTH = 60;
 const isUnknown = (error: Error | null) => error instanceof ProblemError && error.status === 404;
 
 /** A job by its address, live; or what was made, whose job may be long gone. */
-export function WorkPage() {
-  const { jobId = null, generationId = null } = useParams();
-  return <OneWork key={jobId ?? generationId} jobId={jobId} generationId={generationId} />;
-}
-
-function OneWork({ jobId, generationId }: { jobId: string | null; generationId: string | null }) {
+export function WorkPage({ jobId, generationId }: Address) {
   const [cutId, setCutId] = useState<string | null>(null);
   const { job, cut, made, work } = useWork(jobId, generationId, cutId);
   const refused = jobId ? job.error : made.error;
