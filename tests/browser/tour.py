@@ -33,9 +33,10 @@ SECOND: Final = "A rainy city at night, neon, reflections in the street"
 THIRD: Final = "A lighthouse on a cliff after the storm, low golden sun, gulls"
 
 
-_AT_REST: Final = """async () => {
-    for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
-    return document.getAnimations().every(({playState}) => playState !== "running");
+_AT_REST: Final = """() => {
+    globalThis.frames_at_rest = document.getAnimations().some(({playState}) => playState === "running")
+        ? 0 : (globalThis.frames_at_rest ?? 0) + 1;
+    return globalThis.frames_at_rest > 2;
 }"""
 """Whether the page has been drawn anew and nothing moves any more: colours that are under way are no colours."""
 
@@ -60,6 +61,7 @@ class Stage(NamedTuple):
         across, down = WIDTHS[width]
         await page.set_viewport_size({"width": across, "height": down})
         await page.emulate_media(color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce")
+        await page.evaluate("globalThis.frames_at_rest = 0")
         await self.visit.until(_AT_REST)
 
 

@@ -27,21 +27,15 @@ export interface Listed {
   jobs: Job[];
   last(): JobsResult;
   names(): string[];
-  again(options: UseJobsOptions): void;
 }
 
 /** A list that is live; `jobs` are on the server, in its order. */
-export async function listed(
-  jobs: Job[],
-  options: UseJobsOptions = {},
-  timing: Parameters<typeof clientOf>[1] = {},
-): Promise<Listed> {
+export async function listed(jobs: Job[], options: UseJobsOptions = {}): Promise<Listed> {
   const server = await scriptedServer();
-  const client = clientOf(server, { sharing: "tab", ...timing });
+  const client = clientOf(server, { sharing: "tab" });
   const log: JobsResult[] = [];
   serve(server, jobs);
-  const list = (more: UseJobsOptions) => <List client={client} log={log} {...options} {...more} />;
-  const { rerender } = render(list({}));
+  render(<List client={client} log={log} {...options} />);
   const stream = (await server.stream()).open().event({ type: "connected" }, "0-0");
   const last = () => log.at(-1) as JobsResult;
   await waitFor(() => expect(last()).toMatchObject({ isLoading: false, connection: "live" }));
@@ -50,7 +44,6 @@ export async function listed(
   return {
     ...{ server, client, stream, log, jobs, last },
     names: () => last().jobs.map(({ jobId }) => jobId),
-    again: (more) => rerender(list(more)),
   };
 }
 

@@ -1,9 +1,12 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { renderToString } from "react-dom/server";
 import { expect, test } from "vitest";
 import { JobMonitor, useJobs } from "../../src/react";
-import { ID, jobOf, picture } from "../sdk/made";
+import { jobStore, knownStore } from "../../src/react/job-store";
+import { eventually, ID, jobOf, picture } from "../sdk/made";
 import { scriptedServer } from "../sdk/scripted-server";
-import { apart, ended, Probe } from "./stage";
+import { apart, ended, OTHER, Probe } from "./stage";
 
 test("where there is no page, a job is rendered as initialJob has it, and nothing is asked", async () => {
   expect("document" in globalThis).toBe(false);
@@ -49,4 +52,18 @@ test("a monitor shows what was made, with addresses that are complete", async ()
   );
   expect(html).toContain("Ready");
   expect(html).toContain(`src="${server.url}/api/files/f-reel-cover"`);
+});
+
+test("what is known of a job is let go when nobody shows it", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const client = apart(await scriptedServer());
+  renderToString(<Probe jobId={ID} client={client} />); // rendered, and never shown
+  const leave = (() => jobStore(client, OTHER).subscribe(() => {}))();
+  await eventually(() => {
+    collect();
+    return knownStore(client, ID) === undefined;
+  });
+  expect(knownStore(client, OTHER)).toBeDefined();
+  leave();
 });
