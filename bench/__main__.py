@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from bench import engine, http, images, queue, sse
+from bench import engine, http, images, page, queue, sse
 from bench.report import machine
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "engine": engine.run,
     "http": http.run,
     "images": images.run,
+    "page": page.run,
     "queue": queue.run,
     "sse": sse.run,
 }

@@ -65,14 +65,14 @@ async def identify(request: Request[State]) -> Identity | None:
     """The identity a request brings, None without one. A token counts before a session.
 
     Raises `InvalidInput` for a malformed `x-session-id`, `MissingUser` for a token that is not valid and for a session
-    where none are taken, `Unavailable` when a user's token cannot be checked just now, and the refusal 403 when another
-    site sent the request.
+    where none are taken, `Unavailable` when a user's token cannot be checked just now, and the refusal 400 when either came
+    more than once, 403 when another site sent the request.
     """
     token = _bearer_token(request)
     if token is not None:
         return await _by_token(request.state, token)
     sessions = takes_sessions(request.state["settings"])
-    session = request.headers.get(HEADER)
+    session = read_single(request, HEADER)
     if session is not None:
         if not sessions:
             raise MissingUser(_SIGN_IN)
@@ -130,6 +130,14 @@ def takes_sessions(settings: Settings) -> bool:
     return settings.supabase_url is None or settings.allow_anonymous or settings.loopback
 
 
+def read_single(request: Request[State], name: str) -> str | None:
+    """The value of a header that says who asks, or for what. Sent twice, it is refused with 400: each reader may see another."""
+    values = request.headers.getlist(name)
+    if len(values) > 1:
+        raise refusal(HTTPStatus.BAD_REQUEST, f"The header {name} was sent more than once.")
+    return values[0] if values else None
+
+
 def hand_out(identity: Identity, request: Request[State], response: Response) -> None:
     """Set the cookie of a session that was made for this request."""
     if identity.fresh_session is not None:
@@ -145,14 +153,8 @@ def hand_out(identity: Identity, request: Request[State], response: Response) ->
 
 
 def _bearer_token(request: Request[State]) -> str | None:
-    given = request.headers.getlist("authorization")
-    parts = [one.partition(" ") for one in given]
-    tokens = [token.strip() for scheme, _, token in parts if scheme.lower() == _BEARER]
-    if not tokens:
-        return None  # another scheme is meant for a proxy in front of us
-    if len(given) > 1:  # what stands before us may have looked at the other one
-        raise MissingUser("There must be one Authorization header.")
-    return tokens[0]
+    scheme, _, token = (read_single(request, "authorization") or "").partition(" ")
+    return token.strip() if scheme.lower() == _BEARER else None  # another scheme is meant for a proxy in front of us
 
 
 async def _by_token(state: State, token: str) -> Identity:

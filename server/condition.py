@@ -13,7 +13,7 @@ from snapasset.records.jobs import QueueDepth, QueueDepths, ReadyKinds
 from snapasset.records.queues import QueueRoom, QueueRooms
 from snapasset.records.workers import LiveWorkers
 from snapasset.standing import Standing
-from snapasset.vitals import Keeping, in_time, living_workers, look_into_storage, record_answers
+from snapasset.vitals import Keeping, in_time, living_workers, look_into_storage, record_works
 
 if TYPE_CHECKING:
     from server.state import State
@@ -78,21 +78,23 @@ class Known(NamedTuple):
 class Condition(NamedTuple):
     """How the parts are.
 
-    `users`: whether who has signed in can be known, None where nobody can sign in. `answers`: whether the record does; `known` is None while it does not, and while it is too slow to count the jobs.
+    `users`: whether who has signed in can be known, None where nobody can sign in. `works`: whether the record answers and takes changes; `refuses`: why it takes
+    none, if it says so. `known` is None while it does not answer, and while it is too slow to count the jobs.
     `provider`: who makes the pictures, as far as this process knows.
     """
 
-    answers: bool
+    works: bool
     known: Known | None
     storage: Keeping
     redis: RedisStatus
     provider: Standing
     users: Standing | None = None
+    refuses: str | None = None
 
     @property
     def status(self) -> Literal["ok", "degraded", "down"]:
         """down: no job is taken; degraded: jobs are taken, and not all will succeed now, or nobody can tell."""
-        if not self.answers:
+        if not self.works:
             return "down"
         well = self.known is not None and not self.known.stuck and not any(map(self.known.deserted, self.known.ready))
         users = self.users is None or self.users.status != "down"
@@ -112,8 +114,8 @@ async def glance(state: State) -> Condition:
 async def look(state: State) -> Condition:
     """Ask every part."""
     seconds = state["settings"].health_seconds
-    answers, known, storage, provider = await asyncio.gather(
-        record_answers(state["database"], seconds),
+    works, known, storage, provider = await asyncio.gather(
+        record_works(state["database"], seconds),
         in_time(_count(state), seconds),
         look_into_storage(state["storage"], seconds),
         in_time(state["provider"].look(), seconds),
@@ -121,7 +123,9 @@ async def look(state: State) -> Condition:
     standing = provider or Standing("unknown", "The picture provider has not answered in time.")
     if known is not None and known.out_of_quota and state["provider"].paid:
         standing = Standing("down", "The quota or budget at the picture provider is used up.")
-    return Condition(answers or known is not None, known, storage, state["switch"].redis, standing, _users(state))
+    refuses = state["database"].refuses
+    works = refuses is None and (works or known is not None)
+    return Condition(works, known, storage, state["switch"].redis, standing, _users(state), refuses)
 
 
 def _users(state: State) -> Standing | None:

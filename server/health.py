@@ -13,7 +13,7 @@ from server.condition import glance, queue_names
 from server.state import Stage
 from snapasset import __version__
 from snapasset.pauses import why_paused
-from snapasset.vitals import record_answers
+from snapasset.vitals import record_works
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 async def overview(request: Request[State]) -> Response:
     """GET /health: ok; degraded, when jobs are taken but not all will succeed now; down (503), when none is taken."""
     condition = await glance(request.state)
-    return answer(overview_body(request.state, condition), healthy=condition.answers)
+    return answer(overview_body(request.state, condition), healthy=condition.works)
 
 
 async def live(request: Request[State]) -> Response:
@@ -41,7 +41,7 @@ async def ready(request: Request[State]) -> Response:
     stage = state["life"].stage
     if stage is not Stage.SERVING:
         return answer({"status": stage}, healthy=False)
-    healthy = await record_answers(state["database"], state["settings"].health_seconds)
+    healthy = await record_works(state["database"], state["settings"].health_seconds)
     return answer({"status": "ready" if healthy else "down"}, healthy=healthy)
 
 
@@ -54,7 +54,11 @@ def overview_body(state: State, condition: Condition) -> dict[str, Any]:
         "version": __version__,
         "mode": switch.mode,
         "services": {
-            "database": {"status": "ok" if condition.answers else "down", "name": state["database"].name},
+            "database": {
+                "status": "ok" if condition.works else "down",
+                "name": state["database"].name,
+                **({} if condition.refuses is None else {"why": condition.refuses}),
+            },
             "storage": {
                 "status": condition.storage.word,
                 "name": state["storage"].name,

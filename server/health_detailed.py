@@ -63,7 +63,7 @@ async def detailed(request: Request[State]) -> Response:
         "streams": {"readers": state["hub"].readers, "waiting": state["hub"].waiting},
         "settings": {wire_name(name): getattr(state["settings"], name) for name in SETTINGS},
     }
-    return answer(body, healthy=condition.answers)
+    return answer(body, healthy=condition.works)
 
 
 async def _rings(state: State) -> dict[str, int | None]:

@@ -7,6 +7,7 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from server.auth import read_single
 from server.problems import refusal
 from snapasset.errors import InvalidInput
 from snapasset.job_type import Wire
@@ -29,10 +30,10 @@ def read_once(request: Request[State], identity: Identity, *asked: object) -> On
 
     Requests ask the same when they are understood the same: spaces, the order of names and spelt-out defaults ask nothing.
 
-    Raises `InvalidInput` for a malformed key, and the refusal 400 for one without an identity: keys belong to whoever
+    Raises `InvalidInput` for a malformed key, and the refusal 400 for two of them and for one without an identity: keys belong to whoever
     asks, and a session that is minted by the very request could not ask again.
     """
-    key = request.headers.get(HEADER)
+    key = read_single(request, HEADER)
     if key is None:
         return None
     if not _KEY.fullmatch(key):

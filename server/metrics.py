@@ -35,7 +35,7 @@ async def scrape(request: Request[State]) -> Response:
 def _found(condition: Condition, streams: int) -> Found:
     known = condition.known
     return Found(
-        up={"database": condition.answers, "storage": condition.storage.word != "down"},
+        up={"database": condition.works, "storage": condition.storage.word != "down"},
         queues=None if known is None else _queues(known),
         workers=None if known is None else Counter(worker.role for worker in known.workers),
         streams=streams,

@@ -6,7 +6,8 @@ import json
 import logging
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from server.auth import identify_admin, identify_or_nobody
@@ -28,14 +29,24 @@ log = logging.getLogger(__name__)
 _OWNER = r"^(session:[0-9a-f]{64}|user:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"
 
 
+def _some(number: int) -> int:
+    if number == 0:
+        raise PydanticCustomError("nothing", "must not be 0")
+    return number
+
+
 class Gift(Wire):
-    """Credits for an owner, once for each `name` of the giver's choice; `credits` below 0 takes some away.
+    """Credits for an owner, once for each `name` of the giver's choice; `credits` below 0 takes some away, of what is left.
 
     `owner` is one that can submit jobs, spelt as `GET /api/usage` tells it: credits for any other name would be nobody's.
     """
 
     owner: Annotated[str, Field(pattern=_OWNER, max_length=80)]
-    credits: Annotated[int, Field(ge=-1_000_000_000, le=1_000_000_000)]
+    credits: Annotated[
+        int,
+        Field(ge=-1_000_000_000, le=1_000_000_000, json_schema_extra={"not": {"const": 0}}),
+        AfterValidator(_some),
+    ]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")]
 
 

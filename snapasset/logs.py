@@ -37,6 +37,9 @@ QUIET: Final = {
 """Loggers of others that tell of every trifle, and from which level on they are heard."""
 
 _MASK: Final = "**********"
+_SHORTEST_SECRET: Final = 8
+"""Characters: what is shorter keeps no secret, and stands in half of all lines by chance."""
+
 _COLOURS: Final = {"DEBUG": "\x1b[2m", "INFO": "\x1b[32m", "WARNING": "\x1b[33m", "ERROR": "\x1b[31m"}
 _COLOURS_OFF: Final = "\x1b[0m"
 
@@ -82,9 +85,9 @@ def _formatter(settings: Settings, *, terminal: bool) -> logging.Formatter:
 
 
 def _secrets(settings: Settings) -> tuple[str, ...]:
-    """Every secret as it may stand in a line: as it is, and as JSON writes it; longest first."""
+    """Every secret that is one, as it may stand in a line: as it is, and as JSON writes it; longest first."""
     values = [value.get_secret_value() for _, value in settings if isinstance(value, SecretStr)]
-    forms = {form for value in values if value for form in (value, json.dumps(value)[1:-1])}
+    forms = {form for value in values if len(value) >= _SHORTEST_SECRET for form in (value, json.dumps(value)[1:-1])}
     return tuple(sorted(forms, key=len, reverse=True))
 
 

@@ -15,11 +15,12 @@ from pydantic_settings import SettingsConfigDict
 from snapasset.connection_settings import ConnectionSettings
 from snapasset.cron import next_fire
 from snapasset.errors import BadConfiguration, InvalidInput
+from snapasset.provider_settings import ProviderSettings
 from snapasset.spend_settings import SpendSettings
 from snapasset.stream_settings import StreamSettings
 
 
-class Settings(ConnectionSettings, StreamSettings, SpendSettings):
+class Settings(ConnectionSettings, StreamSettings, ProviderSettings, SpendSettings):
     """The settings of one process; frozen once read."""
 
     model_config = SettingsConfigDict(
@@ -124,44 +125,6 @@ class Settings(ConnectionSettings, StreamSettings, SpendSettings):
         default="repeat", description="repeat: one paid call of unknown outcome is repeated; ask: none is."
     )
 
-    # Who makes the pictures
-    openai_api_key: SecretStr | None = Field(
-        default=None,
-        description="Key of OpenAI, or of a server that speaks like it; with neither this nor OPENAI_BASE_URL pictures are sketches.",
-    )
-    openai_base_url: SecretStr | None = Field(
-        default=None, description="Another server that speaks like OpenAI, http(s)://host[:port]/v1."
-    )
-    openai_backend: Literal["auto", "openai", "localai", "sd-server", "vllm-omni", "sglang", "compatible"] = Field(
-        default="auto",
-        description="How that server wants to be asked; auto: as OpenAI for OpenAI and gpt-image models, else with DALL-E's fields.",
-    )
-    openai_image_model: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=200,
-        description="Model that makes the pictures; unset: gpt-image-2.6-flare at OpenAI, elsewhere what the server chooses.",
-    )
-    image_quality: Literal["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"] = Field(
-        default="auto",
-        description="How finely pictures are drawn, as far as the model knows it; auto: as the model thinks.",
-    )
-    image_previews: int = Field(
-        default=1,
-        ge=0,
-        le=3,
-        description="Unfinished pictures shown while one is made; each costs about 100 tokens more.",
-    )
-    openai_seconds: float = Field(
-        default=300.0,
-        gt=0,
-        le=86_400,
-        description="How long one picture may take; the slowest take nearly five minutes.",
-    )
-    openai_prices_file: Path | None = Field(
-        default=None, description="JSON file of what tokens cost; unset: the built-in table, which has a date."
-    )
-
     # Other processes
     redis_url: SecretStr | None = Field(
         default=None,
@@ -245,13 +208,6 @@ class Settings(ConnectionSettings, StreamSettings, SpendSettings):
         """A key that was read from a file brings its line's end along; masking looks for what is sent."""
         stripped = "" if key is None else key.get_secret_value().strip()
         return SecretStr(stripped) if stripped else None
-
-    @field_validator("openai_base_url")
-    @classmethod
-    def _is_web_address(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not url.get_secret_value().startswith(("https://", "http://")):
-            raise ValueError("must begin with https:// or http://")
-        return url
 
     @property
     def gone_ms(self) -> int:

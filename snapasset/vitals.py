@@ -38,9 +38,9 @@ async def in_time(question: Awaitable[T], seconds: float) -> T | None:
         return None
 
 
-async def record_answers(database: Database, seconds: float) -> bool:
-    """Whether the record can be asked. The question is a small one, however many jobs wait."""
-    return await in_time(database.read(QueueRooms()), seconds) is not None
+async def record_works(database: Database, seconds: float) -> bool:
+    """Whether the record can be asked and takes changes. The question is a small one, however many jobs wait."""
+    return await in_time(database.read(QueueRooms()), seconds) is not None and database.refuses is None
 
 
 class Keeping(NamedTuple):

@@ -183,7 +183,10 @@ class Attempt:
         finally:
             context.close()
             if not task.done():
-                log.error("a processor ignores that it is cancelled", extra={"jobId": self.job.id})
+                if context.savings.under_way:
+                    log.warning("what a stopped job has paid for is still being saved", extra={"jobId": self.job.id})
+                else:
+                    log.error("a processor ignores that it is cancelled", extra={"jobId": self.job.id})
                 self.stuck = task
 
     async def _contained(self, context: JobContext[Any]) -> str:

@@ -15,8 +15,9 @@ from snapasset.errors import AnswerLost, OutcomeUnknown, ProcessorFailed, Provid
 from snapasset.event import Event, tick
 from snapasset.job_type import Wire
 from snapasset.records.costs import Charge, SaveCharge
+from snapasset.records.previews import FilePreview
 from snapasset.records.steps import FailStep, FinishStep, SavePaidStep, ShowFile, StartStep
-from worker.saving import to_the_end
+from worker.saving import Savings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from snapasset.job import Job
     from snapasset.records.files import FileRow
     from snapasset.spend_settings import Caps
+
+    Storing = Callable[[], Awaitable[None]]
 
 A = TypeVar("A", bound=Wire)
 O = TypeVar("O", bound=Wire)  # noqa: E741  the output of a step
@@ -83,9 +86,9 @@ class Step:
         """Enter a file, already in the storage or with its bytes, into the record together with the step's output."""
         self.files.append(file)
 
-    async def show(self, file: FileRow, name: str, told: Wire) -> None:
-        """Enter a file that is of use only until the step is done, and tell of it at once, as the field `name` of an event."""
-        await self._context.tell_of(self._name, file, name, told)
+    async def show(self, file: FileRow, name: str, told: Wire, store: Storing) -> bool:
+        """Enter a file of passing use, `store` it, tell of it as the field `name` of an event. False: the job was lost before."""
+        return await self._context.tell_of(self._name, file, name, told.model_dump_json(), store)
 
     def describe(self, made: Wire, likeness: str | None = None) -> None:
         """Write down with the generation, which outlives its job, how it came to be; together with the step's output.
@@ -127,6 +130,7 @@ class JobContext(Generic[A]):
         self.lost = False
         self.cancel_requested = False
         self.paid_calls: dict[str, int] = {}
+        self.savings = Savings()
         self._done = dict(done)
         self._persist = persist
         self._publish = publish
@@ -184,7 +188,7 @@ class JobContext(Generic[A]):
         result = await self._do(work, step, name)
         self.progress = max(self.progress, span[1])
         saving = self._save(step, name, result)
-        self._heard(await (to_the_end(saving) if paid else saving))  # what was paid for is saved, whoever goes away
+        self._heard(await (self.savings.to_the_end(saving) if paid else saving))  # what was paid for is saved
         return result
 
     async def give_up(self, step: str, error: SnapAssetError) -> None:
@@ -219,13 +223,13 @@ class JobContext(Generic[A]):
         else:
             self._held_tick = asyncio.get_running_loop().call_later(wait, self._publish_tick)
 
-    async def tell_of(self, step: str, file: FileRow, name: str, told: Wire) -> None:
-        """Have an unfinished thing filed and told of, unless the job is lost."""
-        if not self.lost:
-            text = told.model_dump_json()
-            self.learn(
-                await self._persist(ShowFile(self.job.id, self.job.fence, step, self.progress, file, name, text))
-            )
+    async def tell_of(self, step: str, file: FileRow, name: str, told: str, store: Storing) -> bool:
+        """Have an unfinished thing filed, stored and told of; False when the job was lost before that."""
+        if self.lost or not await self._persist(FilePreview(self.job.id, self.job.fence, file)):
+            return False
+        await store()
+        self.learn(await self._persist(ShowFile(self.job.id, self.job.fence, step, self.progress, file, name, told)))
+        return not self.lost
 
     def hear(self, news: News) -> None:
         """Take in news of this job from the feed: somebody may have asked to cancel it."""
@@ -235,10 +239,8 @@ class JobContext(Generic[A]):
 
     def learn(self, cancelling: bool | None) -> None:
         """Take in what the record says of the held job: whether it is to be cancelled; None: it is held no more."""
-        if cancelling is None:
-            self.lost = True
-        elif cancelling:
-            self.cancel_requested = True
+        self.lost = self.lost or cancelling is None
+        self.cancel_requested = self.cancel_requested or bool(cancelling)
 
     def close(self) -> None:
         """Say and begin nothing more, whatever the processor may have left running."""
@@ -261,7 +263,7 @@ class JobContext(Generic[A]):
             return await work(step)
         except BaseException as error:
             if step.charged is not None:  # paid for, and there is nothing to save it with
-                await asyncio.shield(self._persist(SaveCharge(self.job, name, step.charged)))
+                await self.savings.shielded(self._persist(SaveCharge(self.job, name, step.charged)))
             elif isinstance(error, (ProviderError, Refused)) and not isinstance(error, AnswerLost):
                 # A provider that names its failure says by that whether it charged; anything else says nothing.
                 self.paid_calls.pop(name, None)

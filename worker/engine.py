@@ -27,6 +27,7 @@ from worker.providers import ImageProvider
 from worker.providers.choose import choose_provider
 from worker.removals import Removals
 from worker.runner import Runner
+from worker.spent import SpentRemovals
 from worker.storeroom import Storeroom
 from worker.uploads import Uploads
 
@@ -109,6 +110,8 @@ async def running_engine(
         if isinstance(place, SoughtStorage):
             await stack.enter_async_context(kept_up(place.run))
         await stack.enter_async_context(kept_up(Removals(storeroom).run))
+        kinds = tuple(job_type.kind for job_type in catalogue)
+        await stack.enter_async_context(kept_up(SpentRemovals(storeroom, kinds).run))
         await stack.enter_async_context(kept_up(Uploads(storage).run))
         if role == "api":
             embedded = Embedded(runner, database, switch, catalogue, settings)

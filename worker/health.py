@@ -23,7 +23,7 @@ from snapasset.errors import BadConfiguration
 from snapasset.listening import listen
 from snapasset.metrics import CONTENT_TYPE, Found
 from snapasset.metrics_access import may_read_metrics
-from snapasset.vitals import record_answers
+from snapasset.vitals import record_works
 
 if TYPE_CHECKING:
     import socket
@@ -110,17 +110,17 @@ class _Health:
     async def _tell_ready(self, _request: Request) -> Response:
         if not self._ready():
             return _word("draining", well=False)
-        well = await self._record_answers()
+        well = await self._record_works()
         return _word("ready" if well else "down", well=well)
 
     async def _tell_metrics(self, request: Request) -> Response:
         if not may_read_metrics(self._settings, request.headers.items(), loopback=self._loopback):
             return Response("Not Found", HTTPStatus.NOT_FOUND, _NO_STORE, "text/plain")
-        found = Found(up={"database": await self._record_answers()})
+        found = Found(up={"database": await self._record_works()})
         return Response(self._metrics.text(found), headers={**_NO_STORE, "content-type": CONTENT_TYPE})
 
-    async def _record_answers(self) -> bool:
-        return await record_answers(self._database, self._settings.health_seconds)
+    async def _record_works(self) -> bool:
+        return await record_works(self._database, self._settings.health_seconds)
 
 
 class _BriefConnection(HttpToolsProtocol):

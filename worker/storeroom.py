@@ -8,7 +8,6 @@ Every method may raise `StorageUnavailable` or `DatabaseUnavailable`: then try a
 from __future__ import annotations
 
 import logging
-import re
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -33,18 +32,19 @@ from snapasset.records.stocktaking import (
     Unclaimed,
 )
 from snapasset.storage import Leftovers
+from snapasset.storage.late import generation_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Iterable
 
     from snapasset.database import Database
     from snapasset.records.files import NamedFile
+    from snapasset.records.previews import Spent, SpentPreviews
     from snapasset.records.retention import EndedJob, LostGeneration
     from snapasset.storage import Storage, StoredFile
 
 log = logging.getLogger(__name__)
 
-_GENERATION: Final = re.compile(r"generations/([^/]+)/")
 _ROWS: Final = 500
 """Rows of the record that are read at a time."""
 
@@ -92,6 +92,9 @@ class Storeroom:
         return await self._database.read(question)
 
     async def find_spent(self, question: SpentJobs) -> list[EndedJob]:
+        return await self._database.read(question)
+
+    async def find_spent_previews(self, question: SpentPreviews) -> Spent:
         return await self._database.read(question)
 
     async def ended_kinds(self) -> list[str]:
@@ -176,10 +179,7 @@ class Storeroom:
 
     async def unclaimed(self, keys: Iterable[str]) -> frozenset[str]:
         """Those of these stored keys that nobody can miss; see `records.stocktaking.Unclaimed`."""
-        generations = {key: _GENERATION.match(key) for key in keys}
-        return await self._database.read(
-            Unclaimed({key: match[1] if match else None for key, match in generations.items()})
-        )
+        return await self._database.read(Unclaimed({key: generation_of(key) for key in keys}))
 
     async def absent(self, keys: Collection[str]) -> frozenset[str]:
         """Those of `keys` that are not stored, each asked for by itself; none while the storage shows no file at all."""

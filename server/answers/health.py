@@ -13,10 +13,11 @@ Mode = Literal["redis", "memory"]
 
 
 class DatabaseHealth(Wire):
-    """The record: without it nothing can be taken."""
+    """The record: without it nothing can be taken. `why`: what is to be mended where it answers and takes no changes."""
 
     status: Literal["ok", "down"]
     name: str
+    why: Maybe[str]
 
 
 class StorageHealth(Wire):

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+from snapasset.database.setback import Setback
 from snapasset.event import Event
 
 if TYPE_CHECKING:
@@ -168,6 +169,12 @@ class Database(ABC):
     def __init__(self) -> None:
         self._listeners: list[EventListener] = []
         self._record_id = ""
+        self._setback = Setback()
+
+    @property
+    def refuses(self) -> str | None:
+        """Why changes fail though questions are answered, as the last ones have shown: a sentence without a secret."""
+        return self._setback.why
 
     @property
     def record_id(self) -> str:

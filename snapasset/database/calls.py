@@ -8,6 +8,7 @@ from snapasset.database import Read, Write
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable, Iterable
 
     from snapasset.database import Steps
 
@@ -25,6 +26,18 @@ class Answer(NamedTuple):
     call: Call
     value: Any
     error: BaseException | None
+
+
+def deliver(answers: Iterable[Answer], undo: Callable[[Write[Any], Any], None]) -> None:
+    """Hand the answers to their callers; `undo` is called for a change that was made, and whose caller has gone."""
+    for (operation, future), value, error in answers:
+        if not future.done():
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error)
+        elif error is None and isinstance(operation, Write):
+            undo(operation, value)
 
 
 class Nothing(Write[None]):

@@ -21,7 +21,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from snapasset.database import Database, Read, Write
-from snapasset.database.calls import Answer, Call, Nothing
+from snapasset.database.calls import Answer, Call, Nothing, deliver
 from snapasset.database.postgres_blobs import LargeWrites, line_for_bulk
 from snapasset.database.postgres_connection import (
     FAILURES,
@@ -32,6 +32,7 @@ from snapasset.database.postgres_connection import (
     named,
     nameless,
     refusal,
+    setback_of,
     settings_for,
     unavailable,
     was_committed,
@@ -156,14 +157,7 @@ class PostgresDatabase(Database):
     def _deliver(self, answers: Sequence[Answer], events: Sequence[Event]) -> None:
         if events:
             self._tell(events)
-        for (operation, future), value, error in answers:
-            if not future.done():
-                if error is None:
-                    future.set_result(value)
-                else:
-                    future.set_exception(error)
-            elif error is None and isinstance(operation, Write):
-                self._undo(operation, value)
+        deliver(answers, self._undo)
 
     def _undo(self, change: Write[T], answer: T) -> None:
         undo = change.abandoned(answer)
@@ -244,6 +238,7 @@ class PostgresDatabase(Database):
             lost = await line.roll_back(driver)
             if nameless(error):
                 line.texts.name_nothing()
+            self._setback.met(setback_of(error))
             meant = named(error, lost=lost)
             if crossed(error) or meant is error:
                 raise
@@ -254,6 +249,8 @@ class PostgresDatabase(Database):
             line.drop()
             if transaction.xid is None or not await was_committed(self._url, transaction.xid):
                 raise unavailable(error) from error
+        if transaction.changed:
+            self._setback.overcome()
         answers = [Answer(call, one.answer, one.error) for call, one in zip(calls, finished, strict=True)]
         return answers, transaction.events
 

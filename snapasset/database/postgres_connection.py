@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 
 from snapasset.database.migrations import load
+from snapasset.database.setback import BROKEN, FULL, READ_ONLY
 from snapasset.errors import BadConfiguration, DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ _OUTAGES: Final = ("08", "40", "53", "57", "58")
 
 _OUTAGE_CODES: Final = ("55P03", "25P03", "25P04", "25006", "28000", "28P01", "3D000")
 """No lock in time, idle too long, transaction too long, read-only after a failover; refused, though it was let in before."""
+
+_SETBACKS: Final = {"53100": FULL, "25006": READ_ONLY, "58030": BROKEN}
 
 
 async def connect(url: str, seconds: float | None = None) -> Driver:
@@ -200,6 +203,11 @@ def named(error: BaseException, *, lost: bool) -> BaseException:
     else:
         outage = isinstance(error, OSError) or (lost and isinstance(error, asyncpg.InterfaceError))
     return unavailable(error) if outage else error
+
+
+def setback_of(error: BaseException) -> str | None:
+    """Why the next change will fail as well, though the server answers, if that is so."""
+    return _SETBACKS.get(getattr(error, "sqlstate", None) or "")
 
 
 def unavailable(error: BaseException) -> DatabaseUnavailable:

@@ -98,6 +98,7 @@ class Transaction:
         self._types = parameter_types
         self._stored = 0
         self.events: list[Event] = []
+        self.changed = False
         self.xid: str | None = None
         """Names this transaction once its events are stored; None while it has none."""
 
@@ -117,6 +118,7 @@ class Transaction:
             if not groups:
                 for one in sorted(apart, key=_parameters):
                     await self._finish(one)
+                self.changed |= any(one.changed for one in everyone)
                 return [_whole(part) for part in parts]
             asked = [[one.statement for one in group if one.statement is not None] for group in groups]
             if len(groups) == 2 and may_go_at_once(asked[0][0], asked[1][0]):

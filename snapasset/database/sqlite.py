@@ -22,9 +22,9 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from snapasset.database import Database, Read, Write
-from snapasset.database.calls import Answer, Call, Nothing
+from snapasset.database.calls import Answer, Call, Nothing, deliver
 from snapasset.database.liveness import LockFiles
-from snapasset.database.sqlite_connection import Connection, named
+from snapasset.database.sqlite_connection import Connection, named, setback_of
 from snapasset.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -131,14 +131,7 @@ class SqliteDatabase(Database):
     def _deliver(self, answers: Sequence[Answer], events: Sequence[Event]) -> None:
         if events:
             self._tell(events)
-        for (operation, future), value, error in answers:
-            if not future.done():
-                if error is None:
-                    future.set_result(value)
-                else:
-                    future.set_exception(error)
-            elif error is None and isinstance(operation, Write):
-                self._undo(operation, value)
+        deliver(answers, self._undo)
 
     def _undo(self, change: Write[T], answer: T) -> None:
         undo = change.abandoned(answer)
@@ -194,18 +187,23 @@ class SqliteDatabase(Database):
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.Error as error:
                 # Another process keeps the lock: all that is left fails now, not each after a wait of its own.
+                self._setback.met(setback_of(error))
                 answers += [Answer(call, None, named(error)) for call in itertools.chain(calls, *left)]
                 break
+            changes = connection.raw.total_changes
             try:
                 its_answers, its_events = self._run_all(connection, calls)
                 connection.execute("COMMIT")
             except BaseException as error:  # noqa: BLE001  whatever it is belongs to the callers, and the thread goes on
                 connection.roll_back()
+                self._setback.met(setback_of(error))
                 if len(calls) == 1:
                     answers.append(Answer(calls[0], None, named(error)))
                 else:
                     left = [[call] for call in calls]
                 continue
+            if connection.raw.total_changes != changes:
+                self._setback.overcome()
             answers += its_answers
             events += its_events
         return answers, events

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from snapasset.database.migrations import Migration, load
+from snapasset.database.setback import BROKEN, FULL, READ_ONLY
 from snapasset.errors import BadConfiguration, DatabaseUnavailable
 from snapasset.event import Event
 
@@ -34,6 +35,7 @@ _ROW_LOCK: Final = re.compile(r" FOR (UPDATE|SHARE)( SKIP LOCKED)?")
 """What SQLite has no words for and no need of: a writer is alone."""
 
 _BUGS: Final = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
+_SETBACKS: Final = {sqlite3.SQLITE_FULL: FULL, sqlite3.SQLITE_READONLY: READ_ONLY, sqlite3.SQLITE_IOERR: BROKEN}
 _INSERT_EVENT: Final = "INSERT INTO job_events (job_id, seq, type, body, at, owner) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
 
 
@@ -159,3 +161,8 @@ def named(error: BaseException) -> BaseException:
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
         return error
     return DatabaseUnavailable(f"The database did not answer: {error}")
+
+
+def setback_of(error: BaseException) -> str | None:
+    """Why the next change will fail as well, if that is so."""
+    return _SETBACKS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)  # the rest says which way it came to light

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from snapasset.database import Read, Statement, Write
 from snapasset.errors import Conflict, NotEnoughCredits
 from snapasset.records.placeholders import marks
+from snapasset.records.spending import lock_spending
 
 if TYPE_CHECKING:
     from snapasset.database import Steps
@@ -57,7 +58,7 @@ class GrantCredits(Write[int]):
     """Give an owner credits, or take some away with an `amount` below 0; returns how many are left.
 
     `name` is the giver's own for this gift: sent again it is given once. Raises `Conflict` when it was given to another, or in
-    another number.
+    another number, and when more would be taken away than is left: what jobs have reserved is theirs.
     """
 
     owner: str
@@ -68,13 +69,18 @@ class GrantCredits(Write[int]):
         return frozenset((f"grant {self.name}",))
 
     def steps(self) -> Steps[int]:
-        yield Statement(_INSERT, (self.name, 0, "grant", self.owner, self.amount))
+        fresh = yield Statement(f"{_INSERT} RETURNING 1", (self.name, 0, "grant", self.owner, self.amount))
         given = yield Statement(
             "SELECT owner, amount FROM credits WHERE job_id = $1 AND run = 0 AND reason = 'grant'", (self.name,)
         )
         if given != [(self.owner, self.amount)]:
             raise Conflict("A gift of this name was made before, to somebody else or in another number.")
-        return (yield from credits_of(self.owner))
+        if fresh and self.amount < 0:
+            yield from lock_spending()
+        left = yield from credits_of(self.owner)
+        if fresh and self.amount < 0 and left < 0:
+            raise Conflict(f"No more can be taken away than is left, which is {left - self.amount} credits.")
+        return left
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,7 @@ class FinishStep(Write[bool | None]):
 
 @dataclass(frozen=True, slots=True)
 class ShowFile(Write[bool | None]):
-    """File something unfinished of a step under way, and tell of it; it is forgotten when the master is there.
+    """File something unfinished of a step under way, if it is not filed yet, and tell of it; see `records.previews`.
 
     `told`, a JSON text, is the field `name` of the event. Returns whether cancelling was asked for; None, and nothing is
     written, when the job is someone else's now.
@@ -269,9 +269,7 @@ def _move(job_id: str, fence: int, step: str, progress: float) -> Steps[Job | No
 
 
 def _keep(job: Job, files: tuple[FileRow, ...], made: str | None, likeness: str | None) -> Steps[None]:
-    """File what a step has made; with the master there, no preview is of use any more."""
-    if job.generation_id is not None and any(file.role == "master" for file in files):
-        yield Statement("DELETE FROM files WHERE generation_id = $1 AND role = 'preview'", (job.generation_id,))
+    """File what a step has made."""
     for file in files:
         yield file.insert(job)
         if file.data is not None:

@@ -21,18 +21,10 @@ from snapasset.errors import (
     StorageUnavailable,
     StorageUnusable,
 )
-from snapasset.records.blobs import (
-    BlobBytes,
-    BlobDue,
-    BlobPart,
-    BlobsAfter,
-    DropBlobs,
-    FindBlob,
-    PutOffBlob,
-    TakeBlob,
-)
+from snapasset.records.blobs import BlobBytes, BlobDue, BlobPart, BlobsAfter, DropBlobs, FindBlob, PutOffBlob, TakeBlob
 from snapasset.storage import Leftovers, Storage, StoredFile
 from snapasset.storage.backlog import complaint
+from snapasset.storage.late import take_back
 from snapasset.storage.safe_path import check_key
 
 if TYPE_CHECKING:
@@ -167,7 +159,8 @@ class KeptStorage(Storage):
                 await self._put_off(taken, error)
             else:
                 self._refused.discard(taken.key)
-                await self._database.write(DropBlobs((taken.key,)))
+                if not await self._database.write(DropBlobs((taken.key,))):  # removed, or brought by somebody else
+                    await take_back(self._storage, self._database, taken.key)
         return True
 
     async def _put_off(self, taken: TakenBlob, error: StorageUnavailable | StorageFailed) -> None:

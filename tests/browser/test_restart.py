@@ -36,7 +36,7 @@ async def test_killed_and_restarted_in_mid_job_it_ends_with_each_picture_once(
         async with visiting(context, server.url) as visits:
             visit = await visits.come(expecting=[LOST])
             await visit.make()
-            await first.begun.wait()
+            await first.begun()
             await visit.says("Making the picture")
             await asyncio.to_thread(server.kill)
             await visit.says("Reconnecting")

@@ -73,7 +73,7 @@ class Visit:
 
     @property
     def progress(self) -> Locator:
-        return self.sheet.get_by_role("progressbar", name="Progress", include_hidden=True)
+        return self.sheet.get_by_role("progressbar", name="Progress")
 
     @property
     def banner(self) -> Locator:
@@ -119,8 +119,8 @@ class Visit:
         return self.job_id
 
     async def says(self, line: str | re.Pattern[str]) -> None:
-        """Wait until the line of progress says it."""
-        await expect(self.sheet.get_by_text(line).first).to_be_visible()
+        """Wait until it is said of the work that is shown."""
+        await expect(self.page.get_by_role("article").get_by_text(line).first).to_be_visible()
 
     async def has(self, labels: Iterable[str] = PLACES) -> None:
         """Wait until the pictures of just these places are shown, each once and really there."""

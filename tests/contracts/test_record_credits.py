@@ -78,6 +78,31 @@ class TestGifts:
                 await give(database, amount, owner=owner)
         assert await left(database) == 10
 
+    async def test_no_more_is_taken_away_than_is_left(self, database: Database, record: Record) -> None:
+        await give(database, 10)
+        await database.write(taking(4))
+        with pytest.raises(Conflict, match="which is 6 credits"):
+            await give(database, -7, "too much")
+        assert await left(database) == 6
+        databases = [database, await record.open()]
+        answers = await asyncio.gather(
+            *(give(databases[n % 2], -4, f"at once {n}") for n in range(6)), return_exceptions=True
+        )
+        assert sorted(map(str, answers)) == ["2", *["No more can be taken away than is left, which is 2 credits."] * 5]
+        (name,) = (f"at once {n}" for n, answer in enumerate(answers) if answer == 2)
+        await give(database, -2, "the rest")
+        assert await give(database, -4, name) == 0, "it was taken away before, and is not again"
+
+    async def test_what_a_job_sets_aside_is_not_taken_away(self, database: Database, record: Record) -> None:
+        other = await record.open()
+        for n in range(8):
+            await give(database, 2, f"a gift {n}")
+            answers = await asyncio.gather(
+                database.write(taking(2)), give(other, -2, f"back {n}"), return_exceptions=True
+            )
+            assert sum(isinstance(answer, Conflict | NotEnoughCredits) for answer in answers) == 1
+            assert await left(database) == 0
+
 
 class TestReserving:
     async def test_a_job_sets_aside_what_it_takes(self, database: Database) -> None:

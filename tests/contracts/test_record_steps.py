@@ -12,8 +12,10 @@ from snapasset.records.claims import GiveBack
 from snapasset.records.endings import Cancel, Complete, EndCancelled, Fail
 from snapasset.records.files import FileRow, GetFile, OwnedFile
 from snapasset.records.generations import Condemn, Forget
+from snapasset.records.previews import GRACE_MS, FilePreview, SpentPreviews
 from snapasset.records.revival import Retry
 from snapasset.records.steps import DoneSteps, FailStep, FinishStep, SavePaidStep, ShowFile, StartedStep, StartStep
+from snapasset.records.stocktaking import DropFiles
 from snapasset.records.upkeep import HeldJobs, Reap
 from tests.contracts.record_backends import Do, Look
 from tests.contracts.record_jobs import (
@@ -330,7 +332,39 @@ class TestUnfinished:
         assert await told(database, job.id) == before
         assert await database.read(Look("SELECT count(*) FROM files")) == [(0,)]
 
-    async def test_it_is_forgotten_with_the_commit_that_brings_the_master(self, database: Database) -> None:
+    async def test_it_is_filed_before_it_is_stored_and_told_of_once(self, database: Database) -> None:
+        job = await held(database, generation_id="g")
+        await start(database, job)
+        before, file = await told(database, job.id), a_file(role="preview", name="0")
+        assert await database.write(FilePreview(job.id, job.fence - 1, file)) is False
+        assert await database.read(Look("SELECT count(*) FROM files")) == [(0,)]
+        assert await database.write(FilePreview(job.id, job.fence, file)) is True
+        assert await told(database, job.id) == before
+        assert await database.write(ShowFile(job.id, job.fence, STEP, 12.0, file, "preview", "1")) is False
+        assert await database.read(Look("SELECT id FROM files")) == [(file.id,)]
+
+    @pytest.mark.parametrize("since", [None, 0])
+    async def test_it_is_spent_when_its_job_has_ended_a_while_ago(
+        self, database: Database, clock: Clock, since: int | None
+    ) -> None:
+        question = SpentPreviews(("draw", "another"), since)
+        job = await held(database, generation_id="g")
+        await start(database, job)
+        await self.shown(database, job)
+        clock.now += 10 * GRACE_MS
+        assert (await database.read(question)).files == ()
+        await database.write(Fail(job.id, job.fence, FAULT, retryable=False, delay_ms=0))
+        assert (await database.read(question)).files == ()
+        clock.now += GRACE_MS
+        spent = await database.read(question)
+        assert [file.id for file in spent.files] == [
+            row[0] for row in await database.read(Look("SELECT id FROM files"))
+        ]
+        assert await database.read(SpentPreviews(("draw",), spent.upto)) == spent
+        assert (await database.read(SpentPreviews(("another",), 0))).files == ()
+        assert (await database.read(SpentPreviews(("draw",), clock.now))).files == ()
+
+    async def test_it_stays_until_its_file_is_gone(self, database: Database) -> None:
         for late in (False, True):
             job = await held(database, generation_id=f"g-{late}")
             await start(database, job)
@@ -344,4 +378,5 @@ class TestUnfinished:
                 assert await database.read(Look("SELECT count(*) FROM files WHERE role = 'preview'")) == [(1,)]
                 await finish(database, job, "1", master)
                 await database.write(Complete(job.id, job.fence, "{}"))
-            assert await database.read(Look("SELECT count(*) FROM files WHERE role = 'preview'")) == [(0,)]
+            ((preview,),) = await database.read(Look("SELECT id FROM files WHERE role = 'preview'"))
+            assert await database.write(DropFiles((preview,))) == {preview}

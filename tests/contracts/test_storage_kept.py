@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from snapasset.errors import BadPicture, FileMissing, StorageQuotaExceeded, StorageUnavailable
 from snapasset.job import new_id
-from snapasset.records.blobs import BlobBytes, BlobsAfter
+from snapasset.records.blobs import Blob, BlobBytes, BlobsAfter, DropBlobs, KeepBlob
 from snapasset.records.claims import GiveBack
 from snapasset.records.endings import Fail
 from snapasset.records.files import FileRow
-from snapasset.records.generations import Condemn
+from snapasset.records.generations import Condemn, Forget
 from snapasset.records.steps import FinishStep, SavePaidStep, StartStep
 from snapasset.storage.kept import KeptStorage
 from snapasset.storage.local import LocalStorage
@@ -24,7 +25,7 @@ from worker.storeroom import Storeroom
 from worker.uploads import Uploads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
     from pathlib import Path
 
     from snapasset.database import Database
@@ -44,10 +45,14 @@ class Away(LocalStorage):
         self.away = False
         self.refuses: set[str] = set()
         self.brought: list[str] = []
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
+        """What happens while bytes are on their way here."""
 
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         self.brought.append(key)
         self._see()
+        if self.meanwhile is not None:
+            await self.meanwhile()
         if key in self.refuses:
             raise StorageQuotaExceeded
         await super().put(key, data, content_type)
@@ -295,6 +300,45 @@ class TestRemoval:
         await database.write(Condemn("g", job.owner))
         await database.write(SavePaidStep(job.id, job.run, "generate", "{}", (paid_file("g/1"),)))
         assert await waiting(database) == []
+
+
+class TestComingLate:
+    async def test_what_is_removed_while_it_is_on_its_way_does_not_stay_behind(
+        self, database: Database, remote: Away, kept: KeptStorage
+    ) -> None:
+        job = await held(database, generation_id="g")
+        key = "generations/g/1"
+        await database.write(StartStep(job.id, job.fence, "generate", paid=True, progress=1))
+        await database.write(FinishStep(job.id, job.fence, "generate", "{}", 2, (paid_file(key),)))
+        await database.write(Fail(job.id, job.fence, FAULT, retryable=False, delay_ms=0))
+
+        async def removal() -> None:
+            keys = await database.write(Condemn("g", job.owner))
+            assert await kept.delete(keys) == {key}
+            await database.write(Forget("g"))
+
+        remote.meanwhile = removal
+        assert await kept.bring_one()
+        assert remote.brought == [key]
+        assert await keys_of(kept) == []
+
+    async def test_what_somebody_else_has_brought_meanwhile_stays(
+        self, database: Database, remote: Away, kept: KeptStorage
+    ) -> None:
+        await paid_step(database, paid_file("g/1"))
+        remote.meanwhile = partial(database.write, DropBlobs(("g/1",)))
+        assert await kept.bring_one()
+        assert (await keys_of(kept), await kept.get("g/1")) == (["g/1"], BYTES)
+
+    async def test_what_a_job_that_still_runs_may_name_stays(
+        self, database: Database, remote: Away, kept: KeptStorage
+    ) -> None:
+        await held(database, generation_id="g")
+        key = "generations/g/1"
+        await database.write(KeepBlob(Blob(key, "image/png", BYTES)))  # it goes before the row, where it is large
+        remote.meanwhile = partial(database.write, DropBlobs((key,)))
+        assert await kept.bring_one()
+        assert await keys_of(kept) == [key]
 
 
 class TestLimits:

@@ -300,9 +300,9 @@ def answer(*pictures: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return ImagesResponse.model_validate({**whole, **fields}).to_dict()
 
 
-def partial(number: int, size: str = "1024x1024") -> str:
+def partial(number: int, size: str = "1024x1024", **fields: Any) -> str:
     event = ImageGenPartialImageEvent.model_validate(
-        {**_event(size), "type": "image_generation.partial_image", "partial_image_index": number}
+        {**_event(size), "type": "image_generation.partial_image", "partial_image_index": number, **fields}
     )
     return frame(event.type, event.to_dict())
 

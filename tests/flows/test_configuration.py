@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import pytest
 
 from tests.fakes.supabase import KEY
-from tests.flows.process import ROOT, command, environment
+from tests.flows.process import ROOT, SERVE, WORK, command, environment
 from tests.flows.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -26,12 +26,13 @@ BROKEN: Final = 1
 
 
 class Case(NamedTuple):
-    """Settings that cannot be used; what the sentence must name; what it must not show; the exit status."""
+    """Settings that cannot be used; what the sentence must name; what it must not show; the exit status; what is started."""
 
     settings: dict[str, object]
     named: tuple[str, ...]
     secret: str = "\0"
     status: int = UNUSABLE
+    module: str = SERVE
 
 
 SETTINGS: Final = {
@@ -62,6 +63,12 @@ SETTINGS: Final = {
         ("SUPABASE_BUCKET",),
         "Hunter 2",
     ),
+    "no provider's address": Case({"openai_base_url": "http://[::x"}, ("OPENAI_BASE_URL",), "::x"),
+    "no provider": Case({"openai_base_url": "http://"}, ("OPENAI_BASE_URL",)),
+    "a provider's password": Case(
+        {"openai_base_url": "http://me:hunter2@127.0.0.1/v1"}, ("OPENAI_BASE_URL", "OPENAI_API_KEY"), "hunter2"
+    ),
+    "a worker's provider": Case({"openai_base_url": "http://[::x"}, ("OPENAI_BASE_URL",), "::x", module=WORK),
     "two at once": Case({"port": "a-bad-port", "log_level": "shouting"}, ("PORT", "LOG_LEVEL"), "shouting"),
 }
 
@@ -146,7 +153,7 @@ def starts(tmp_path_factory: pytest.TempPathFactory) -> Generator[Starts]:
     def start(case: Case) -> subprocess.CompletedProcess[str]:
         settings = {"data_dir": tmp_path_factory.getbasetemp() / "never-made", **case.settings}
         return subprocess.run(
-            command(),
+            command(case.module),
             cwd=ROOT,
             env=environment(**settings),
             capture_output=True,

@@ -27,6 +27,10 @@ class Breakable(Database):
         self.asked: list[type[Read[Any]]] = []
         self.real = real
 
+    @property
+    def refuses(self) -> str | None:
+        return self.real.refuses
+
     async def open(self) -> None:
         await self.real.open()
 

@@ -61,6 +61,17 @@ async def test_the_record_does_not_hold_the_secret(service: Service) -> None:
     assert SESSION not in str(job)
 
 
+@pytest.mark.parametrize("name", [HEADER, "authorization", "idempotency-key"])
+@pytest.mark.parametrize("second", ["another-another-another", None])
+async def test_what_says_who_asks_or_for_what_is_sent_once(service: Service, name: str, second: str | None) -> None:
+    value = {HEADER: SESSION, "authorization": "Basic YTpi", "idempotency-key": "order-1"}[name]
+    headers = [(HEADER, SESSION), (name, value), (name, second or value)][name == HEADER :]
+    answer = await service.http.post(JOB, json=GOOD, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+    assert name in answer.json()["detail"]
+    assert (await service.http.get("/api/jobs", headers={HEADER: SESSION})).json()["jobs"] == []
+
+
 @pytest.mark.parametrize("session", ["", "short", "a" * 21, "a" * 129, "a" * 22 + "!", "ä" * 22, "a" * 22 + " b"])
 async def test_a_malformed_session_id_is_named(service: Service, session: str) -> None:
     for method, path in (("POST", JOB), ("GET", "/api/jobs"), ("GET", "/api/jobs/x")):

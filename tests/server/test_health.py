@@ -13,12 +13,14 @@ import pytest
 from server.app import create_app
 from server.state import Life, Stage
 from snapasset import __version__
+from snapasset.database import setback
 from snapasset.errors import ProviderQuotaExceeded
 from snapasset.job import new_id
 from snapasset.records.jobs import QueueDepths, ReadyKinds
 from snapasset.records.queues import PauseQueue, ResumeQueue
 from snapasset.records.submission import Submit
 from snapasset.records.workers import WorkerBeat, WorkerRow
+from tests.contracts.record_backends import Do
 from tests.server.breakable import Breakable, BreakableStorage
 from tests.server.described import Described
 from tests.server.service import ADMIN, ALICE, GOOD, Artist, Service, opened, settings_for, stateful, wait_until
@@ -403,3 +405,35 @@ async def test_with_the_record_away_requests_are_told_to_come_back(broken: Broke
         problem = answer.json()
         assert (answer.status_code, problem["code"], problem["retryable"]) == (503, "database_unavailable", True)
         assert answer.headers["retry-after"]
+
+
+async def test_a_record_that_takes_no_changes_is_down_and_says_why_and_heals_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setback, "DOUBT_SECONDS", 0.0)
+    app = create_app(settings_for(tmp_path, drain_seconds=0, presence_seconds=0.05, fallback_worker="off"))
+    async with app.router.lifespan_context(app) as parts:
+        state = cast("State", parts)
+        database = state["database"]
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(stateful(app, state)), base_url="http://test"
+        ) as http:
+            ((pages,),) = await database.write(Do("PRAGMA page_count"))
+            await database.write(Do("CREATE TABLE ballast (bytes BLOB)"))
+            heavy = "BEGIN INSERT INTO ballast VALUES (zeroblob(999999)); END"
+            await database.write(Do(f"CREATE TRIGGER heavy BEFORE UPDATE ON workers {heavy}"))
+            await database.write(Do(f"PRAGMA max_page_count = {pages + 50}"))
+            await wait_until(lambda: database.refuses is not None)  # nobody has asked for anything
+            state["life"].condition = Life().condition
+            answer = await http.get("/health")
+            body = answer.json()
+            assert (answer.status_code, body["status"]) == (503, "down")
+            told = body["services"]["database"]
+            assert (told["status"], told["why"]) == ("down", setback.FULL)
+            Described((await http.get("/openapi.json")).json()).check_as("Health", body)
+            ready = await http.get("/health/ready")
+            assert (ready.status_code, ready.json()) == (503, {"status": "down"})
+            assert (await http.get("/health/live")).status_code == 200
+            await database.write(Do("PRAGMA max_page_count = 1000000"))
+            await wait_until(lambda: database.refuses is None)
+            assert (await http.get("/health/ready")).status_code == 200

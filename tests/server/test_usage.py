@@ -122,7 +122,16 @@ async def test_only_admins_give_and_only_what_makes_sense(tmp_path: Path) -> Non
             assert (await give(service, who)).status_code == 401
         assert (await give(service)).status_code == 200
         assert (await give(service, credits=6)).status_code == 409
-        for wrong in ({"credits": 1.5}, {"name": ""}, {"more": 1}, *({"owner": owner} for owner in NOBODIES)):
+        answer = await give(service, credits=-6, name="back")
+        assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+        assert "which is 5 credits" in answer.json()["detail"]
+        for wrong in (
+            {"credits": 0, "name": "nothing"},
+            {"credits": 1.5},
+            {"name": ""},
+            {"more": 1},
+            *({"owner": owner} for owner in NOBODIES),
+        ):
             assert (await give(service, **wrong)).status_code == 422
         user = "user:0f8fad5b-d9cb-469f-a165-70867728950e"
         assert (await give(service, owner=user, name="order-2")).json()["owner"] == user

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx2
 import pytest
+from pydantic import SecretStr, ValidationError
 
 from snapasset.errors import BadConfiguration
 from snapasset.settings import Settings, read_settings
@@ -123,6 +125,43 @@ def test_what_would_do_harm_is_out_of_bounds(monkeypatch: pytest.MonkeyPatch, na
     monkeypatch.setenv(name, value)
     with pytest.raises(BadConfiguration, match=name):
         read_settings()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://", "https://", "http:///v1", "http://:8000/v1", "http://[::x", "http://[::x]/v1", "http://[]/v1",
+        "http://host:99999/v1", "http://host:0/v1", "http://host:eighty/v1", "http://host:-1/v1", "http://hunter2@host/v1",
+        "http://me:hunter2@host/v1", "http://@host/v1", "http://host/v1?key=hunter2", "http://host/v1?", "http://host/v1#a",
+        "http://a b/v1", "http://host/v 1", "http://h\u00f6st/v1", "http://host\\v1", "http://ho\x00st/v1", "http://a..b/v1",
+        "http://256.1.1.1/v1", "http://-host/v1", f"http://{'h' * 64}/v1", "ftp://host/v1", "host:8000", "http:/host/v1",
+        f"http://host/{'p' * 3_000}", "http://[fe80::1%25eth0]/v1", "http://ho%73t/v1",
+    ],
+)  # fmt: skip
+def test_an_address_at_which_nothing_can_be_asked_is_refused_and_not_quoted(url: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        Settings(openai_base_url=SecretStr(url))
+    (error,) = raised.value.errors()
+    assert error["loc"] == ("openai_base_url",)
+    assert not any(part in error["msg"] for part in ("hunter2", "host/", "::x", "99999"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:8000/v1", "http://localai:8080/v1", "https://api.openai.com/v1", "https://api.openai.com/v1/",
+        "http://[::1]:80/v1", "http://my_service", "https://xn--hst-sna.example./v1", "http://Host:65535/a%20b/~c",
+    ],
+)  # fmt: skip
+def test_an_address_at_which_something_can_be_asked_is_taken(url: str) -> None:
+    given = Settings(openai_base_url=SecretStr(f" {url}\n")).openai_base_url
+    assert given is not None
+    assert given.get_secret_value() == url
+    assert str(httpx2.URL(url)).startswith("http")
+
+
+def test_a_blank_address_is_none() -> None:
+    assert Settings(openai_base_url=SecretStr(" \n")).openai_base_url is None
 
 
 @pytest.mark.parametrize(("beat", "lease"), [("5", "5"), ("5", "4.9"), ("20", "15")])

@@ -12,7 +12,7 @@ import pytest
 from server.studio_files import read_studio
 from tests.page.page_source import Markup
 from tests.server.service import opened, settings_for
-from tests.web.first_load import first_load
+from tests.web.first_load import FIRST_PAGES, LATER, fetched_later, first_load
 from tests.web.studio import BUILD_SECONDS, built
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ pytestmark = pytest.mark.timeout(BUILD_SECONDS + 60)
 MOST_BYTES: Final = 130_000
 """Of the first load, as gzip sends it."""
 
+MOST_BLOCKING_BYTES: Final = 500
+"""Of the script that the first picture of the page waits for."""
+
 HASHED: Final = re.compile(r"[\w.-]+-[\w-]{8}\.(?:js|css|svg|png|woff2)(?:\.br|\.gz)?")
 
 
@@ -31,9 +34,14 @@ def dist() -> Path:
     return built()
 
 
-def test_the_first_load_is_small(dist: Path) -> None:
-    sizes = first_load(dist)
+@pytest.mark.parametrize("address", FIRST_PAGES)
+def test_the_first_load_is_small(dist: Path, address: str) -> None:
+    sizes = first_load(dist, FIRST_PAGES[address])
     assert sum(sizes.values()) <= MOST_BYTES, json.dumps(sizes, indent=2)
+
+
+def test_of_each_part_is_known_whether_a_first_page_needs_it(dist: Path) -> None:
+    assert fetched_later(dist) == {part for parts in FIRST_PAGES.values() for part in parts} | LATER
 
 
 def test_what_is_fetched_first_is_what_counts(tmp_path: Path) -> None:
@@ -50,18 +58,34 @@ def test_what_is_fetched_first_is_what_counts(tmp_path: Path) -> None:
         "later": {"file": "later.js", "isDynamicEntry": True, "css": ["later.css"]},
     }
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    page = '<script src="/assets/first.js"></script><link href="/assets/icon.svg" />'
     for at, name in enumerate(("index.html", "a.js", "a.css", "b.js", "b.css", "c.js", "later.js", "later.css")):
         (tmp_path / name).write_bytes(b"a" * 100_000)
         (tmp_path / f"{name}.gz").write_bytes(b"a" * 10**at)
-    assert sum(first_load(tmp_path).values()) == 111_111
+    (tmp_path / "index.html").write_text(page)
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "first.js").write_text("")
+    empty = len(gzip.compress(b""))
+    assert sum(first_load(tmp_path).values()) == 111_111 + empty
+    assert sum(first_load(tmp_path, ["later"]).values()) == 11_111_111 + empty
+    assert fetched_later(tmp_path) == {"later"}
     (tmp_path / "c.js.gz").unlink()
     assert first_load(tmp_path)["c.js"] == len(gzip.compress(b"a" * 100_000))
 
 
 def test_a_manifest_without_an_entry_is_no_small_studio(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("")
     (tmp_path / "manifest.json").write_text(json.dumps({"later": {"file": "later.js"}}))
     with pytest.raises(AssertionError, match="no entry"):
         first_load(tmp_path)
+
+
+def test_a_chosen_theme_is_there_before_anything_is_drawn(dist: Path) -> None:
+    scripts = Markup((dist / "index.html").read_text("utf-8")).of("script")
+    assert scripts[0].keys() == {"src"}, "it must not be deferred, nor be a module"
+    body = (dist / str(scripts[0]["src"]).removeprefix("/")).read_bytes()
+    assert b"snapasset.theme" in body
+    assert len(body) <= MOST_BLOCKING_BYTES
 
 
 def test_nothing_is_inline_and_nothing_from_elsewhere(dist: Path) -> None:

@@ -223,7 +223,9 @@ async def test_a_job_given_back_in_a_paid_call_leaves_a_doubt(tmp_path: Path):
     assert shop.bills == 2
 
 
-async def test_an_answer_that_was_not_saved_yet_when_the_worker_stops_is_saved_all_the_same(tmp_path: Path):
+async def test_an_answer_that_was_not_saved_yet_when_the_worker_stops_is_saved_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     shop, saving, allowed = Shop(), asyncio.Event(), asyncio.Event()
 
     async def guard(operation: Write[Any] | Read[Any]) -> None:
@@ -238,6 +240,9 @@ async def test_an_answer_that_was_not_saved_yet_when_the_worker_stops_is_saved_a
         await within(saving.wait())
         await within(e.runners[0].stop())
         assert (await e.job(job)).status == Status.WAITING
+        assert [(one.levelname, one.message) for one in caplog.records if one.name == "worker.attempt"] == [
+            ("WARNING", "what a stopped job has paid for is still being saved")
+        ]
         allowed.set()
         assert (await e.step_done(job, "buy")).output == '{"number":1}'
         e.database.guard = None

@@ -10,7 +10,9 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
+from openai import APIConnectionError
 
 from snapasset.errors import (
     AnswerLost,
@@ -39,7 +41,7 @@ from tests.fakes.openai import (
     streams,
 )
 from tests.worker.providers.desk import REQUEST, desk, unheard
-from worker.providers.openai.faults import LONGEST_PAUSE, retry_after
+from worker.providers.openai.faults import LONGEST_PAUSE, named_faults, retry_after
 from worker.providers.openai.line import LONGEST_LINE, TooLong, open_line
 
 if TYPE_CHECKING:
@@ -106,6 +108,26 @@ async def test_a_server_that_is_not_there_was_sent_nothing(caplog: pytest.LogCap
             await d.make()
         assert not isinstance(raised.value, AnswerLost)
         assert raised.value.retryable
+
+
+async def test_a_host_that_nobody_knows_was_sent_nothing():
+    async with desk(FakeOpenAI(), openai_base_url="http://nobody.invalid/v1") as d:
+        with pytest.raises(ProviderError) as raised:
+            await d.make()
+        assert type(raised.value) is ProviderError
+
+
+@pytest.mark.parametrize("error", [httpx2.UnsupportedProtocol("no scheme"), httpx2.InvalidURL("no host")], ids=type)
+@pytest.mark.parametrize("told_by_the_sdk", [True, False])
+def test_an_address_that_is_none_was_sent_nothing(error: Exception, *, told_by_the_sdk: bool):
+    def send() -> None:
+        if not told_by_the_sdk:
+            raise error
+        raise APIConnectionError(request=httpx2.Request("POST", "http://host")) from error
+
+    with pytest.raises(ProviderError) as raised, named_faults([]):
+        send()
+    assert type(raised.value) is ProviderError
 
 
 # --- told how long to wait

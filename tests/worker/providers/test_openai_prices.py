@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from snapasset.errors import BadConfiguration
-from tests.fakes.openai import MICRO_USD, USAGE, FakeOpenAI, answer, made, picture, says
+from tests.fakes.openai import MICRO_USD, USAGE, FakeOpenAI, answer, completed, frame, made, picture, says, streams
 from tests.worker.providers.desk import desk
 from worker.providers.openai.prices import BUILT_IN, Price, counters, read_prices
 
@@ -40,14 +40,32 @@ async def test_a_table_of_ones_own_takes_the_place_of_the_built_in_one(tmp_path:
     assert (charge.micro_usd, charge.priced) == (20 * 1 + 1_000 * 3.5, "2027-02-03")
 
 
-@pytest.mark.parametrize("usage", [None, {**USAGE, "output_tokens": -1}, {**USAGE, "input_tokens": 10**12}])
-async def test_what_the_provider_does_not_say_costs_nobody_knows_what(usage: Any):
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None, {}, {**USAGE, "output_tokens": -1}, {**USAGE, "input_tokens": 10**12}, {**USAGE, "output_tokens": True},
+        {**USAGE, "input_tokens": True}, {**USAGE, "output_tokens": 0}, {**USAGE, "input_tokens": 0},
+        {**USAGE, "output_tokens": 0, "input_tokens": 0, "total_tokens": 0}, {**USAGE, "output_tokens": "1000"},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("shown", [True, False])
+async def test_what_the_provider_does_not_say_costs_nobody_knows_what(usage: Any, *, shown: bool):
     whole = answer(picture())
-    async with desk(FakeOpenAI(says({**whole, "usage": usage}))) as d:
-        charge = (await d.make()).charge
+    told = streams(frame("image_generation.completed", {**_event(), "usage": usage}))
+    async with desk(FakeOpenAI(told if shown else says({**whole, "usage": usage}))) as d:
+        charge = (await d.make(previews=[] if shown else None)).charge
     assert charge is not None
     assert (charge.micro_usd, charge.priced) == (None, None)
     assert charge.request_id == "req_1"
+
+
+def _event() -> dict[str, Any]:
+    return json.loads(completed().split("data: ")[1])
+
+
+def test_a_picture_that_is_all_words_says_nothing():
+    usage = {"input_tokens": 30, "output_tokens": 5, "output_text_tokens": 5}
+    assert Price(text_in=5, image_in=8, image_out=30).micro_usd(usage) is None
 
 
 @pytest.mark.parametrize(

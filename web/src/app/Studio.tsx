@@ -4,13 +4,13 @@ import { addressOf } from "./address";
 import { Composer } from "./composer/Composer";
 import { type Draft, useDraft } from "./composer/useDraft";
 import { Blank } from "./gallery/Blank";
-import { Gallery } from "./gallery/Gallery";
+import { Gallery, loadEmpty } from "./gallery/Gallery";
 import { Running } from "./gallery/Running";
 import { brand, header, work as words } from "./messages";
 import { placesOf } from "./places";
 import { remember } from "./remembered";
 import { kindOf, useKinds, useRefresh } from "./served/queries";
-import { type ImageGenerationArgs, server } from "./served/server";
+import { type ImageGenerationArgs, known, server } from "./served/server";
 import { announce } from "./shell/announcer";
 import { Banners, ProblemBanner } from "./shell/Banners";
 import { Header } from "./shell/Header";
@@ -24,8 +24,9 @@ const Help = lazy(async () => ({ default: (await import("./dialogs/Help")).Help 
 
 /** Fetches what is drawn only later: at once where the address asks for it, else when there is time. */
 export function fetchAhead(): void {
-  if (location.pathname !== "/") void loadWork();
-  else setTimeout(loadWork, 500);
+  if (location.pathname !== "/") return void loadWork();
+  void loadEmpty();
+  setTimeout(loadWork, 500);
 }
 
 /** Whether form and sheet are not side by side: then a page is another sheet, not the same one in another place. */
@@ -65,6 +66,7 @@ export function Studio() {
   const submit = useCallback(
     async (args: ImageGenerationArgs) => {
       setComplaint(null);
+      await known();
       const { jobId: accepted } = await server.createGenerationJob(args);
       remember.sent(args.prompt);
       announce("sent", words.accepted);
@@ -126,7 +128,7 @@ export function Studio() {
         {brand.skip}
       </a>
       <Header aside={shown !== null} onHelp={() => setHelps(true)} />
-      <Banners />
+      <Banners aside={shown !== null} />
       <div className={styles.studio}>
         <div className={styles.pane} data-aside={shown !== null}>
           <Composer field={field} />

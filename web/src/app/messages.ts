@@ -20,7 +20,6 @@ export const header = {
 /** How news comes in, where that is worth saying. */
 export const connection: Record<string, string> = {
   reconnecting: "Reconnecting",
-  polling: "Checked every few seconds",
   offline: "Offline",
   refused: "Refused",
 };
@@ -221,6 +220,7 @@ export const deleting = {
 
 export const notices = {
   dismiss: "Dismiss",
+  show: "Show what is not as usual",
   again: "Try again",
   request: (id: string) => `request ${id}`,
   offline: [

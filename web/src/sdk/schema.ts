@@ -600,11 +600,12 @@ export interface components {
             /** Format: date-time */
             resetsAt: string;
         };
-        /** @description The record: without it nothing can be taken. */
+        /** @description The record: without it nothing can be taken. `why`: what is to be mended where it answers and takes no changes. */
         DatabaseHealth: {
             /** @enum {string} */
             status: "ok" | "down";
             name: string;
+            why?: string;
         };
         /** @description An attempt has failed, and another follows at `nextAttemptAt`. */
         ErrorEvent: {
@@ -921,7 +922,7 @@ export interface components {
             focalPoint: components["schemas"]["FocalPoint"] | null;
         };
         /**
-         * @description Credits for an owner, once for each `name` of the giver's choice; `credits` below 0 takes some away.
+         * @description Credits for an owner, once for each `name` of the giver's choice; `credits` below 0 takes some away, of what is left.
          *
          *     `owner` is one that can submit jobs, spelt as `GET /api/usage` tells it: credits for any other name would be nobody's.
          */

@@ -204,7 +204,7 @@ class _Generation:
 
     async def _generate(self, step: Step) -> Generated:
         order = self._order
-        self._previews = Previews(step, self._storage, self._context.job.generation_id)
+        self._previews = Previews(step, self._storage, self._masters, self._context.job.generation_id)
         try:
             made = await self._provider.generate(order, step.tick, self._previews.take)
         finally:

@@ -1,6 +1,7 @@
 """Unfinished pictures, shown while the finished one is being made: each a file of its own, told of once, gone when it is of no more use.
 
-Invariant: nothing that happens to a preview changes the job. Each is stored beside the call, never by it.
+Invariant: nothing that happens to a preview changes the job. Each is stored beside the call, never by it. The record knows each
+before it is stored and until it is gone; one that is left, of a lost call or a dead process, is removed when the job has ended.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from worker.renditions import key_of
 if TYPE_CHECKING:
     from snapasset.storage import Storage
     from worker.context import Step
+    from worker.masters import Masters
     from worker.providers import Preview
 
 log = logging.getLogger(__name__)
 
 ROLE: Final = "preview"
 _REMOVAL_SECONDS: Final = 5.0
-"""What is not removed by then is an orphan, which the clean-up finds."""
+"""What is not removed by then is removed when the job has ended; see `worker.spent`."""
 
 
 class ShownPreview(Wire):
@@ -42,11 +44,12 @@ class ShownPreview(Wire):
 class Previews:
     """The previews of one call."""
 
-    def __init__(self, step: Step, storage: Storage, generation_id: str | None) -> None:
+    def __init__(self, step: Step, storage: Storage, masters: Masters, generation_id: str | None) -> None:
         self._step = step
         self._storage = storage
+        self._masters = masters
         self._generation_id = generation_id
-        self._keys: list[str] = []
+        self._stored: dict[str, str] = {}
         self._waiting: deque[Preview] = deque()
         self._showing: asyncio.Task[None] | None = None
 
@@ -63,14 +66,15 @@ class Previews:
             await asyncio.wait({self._showing})
 
     async def remove(self) -> None:
-        """Remove the files: the record has forgotten them already."""
-        if not self._keys:
+        """Remove those that are stored: the master is there. One whose storing was broken off may arrive later than this."""
+        if not self._stored:
             return
         try:
             async with asyncio.timeout(_REMOVAL_SECONDS):
-                await self._storage.delete(self._keys)
+                await self._storage.delete(tuple(self._stored.values()))
+                await self._masters.forget_previews(tuple(self._stored))
         except (Unavailable, StorageFailed, TimeoutError):
-            log.warning("previews are removed later", extra={"files": len(self._keys)})
+            log.warning("previews are removed later", extra={"files": len(self._stored)})
 
     async def _show_all(self) -> None:
         while self._waiting:
@@ -84,8 +88,6 @@ class Previews:
     async def _show(self, preview: Preview) -> None:
         file_id, size = new_id(), len(preview.data)
         key = key_of(self._generation_id, file_id, ROLE, preview.content_type)
-        self._keys.append(key)
-        await self._storage.put(key, preview.data, preview.content_type)
         about: dict[str, Any] = {
             "content_type": preview.content_type,
             "size": size,
@@ -93,4 +95,11 @@ class Previews:
             "height": preview.height,
         }
         shown = ShownPreview(index=preview.index, file_id=file_id, **about)
-        await self._step.show(FileRow(file_id, ROLE, str(preview.index), key, **about), ROLE, shown)
+
+        async def store() -> None:
+            await self._storage.put(key, preview.data, preview.content_type)
+            self._stored[file_id] = key
+
+        held = await self._step.show(FileRow(file_id, ROLE, str(preview.index), key, **about), ROLE, shown, store)
+        if not held and file_id in self._stored:
+            await self._storage.delete((key,))  # its row may have been seen, and removed, before the file was there

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
+from openai import AsyncStream
+
 from worker.providers.openai.faults import broken_off, lost, named_faults, plain
 
 if TYPE_CHECKING:
@@ -55,8 +57,9 @@ async def ask(client: AsyncOpenAI, order: Order) -> AsyncGenerator[Unfinished | 
             if not (order.previews and response.headers.get("content-type", "").lower().startswith(_STREAM)):
                 yield _in_body(await response.json(), request_id)
                 return
-            async for event in await response.parse():
-                fields = _mapping(event.to_dict(warnings=False) if hasattr(event, "to_dict") else event)
+            # As it was sent: types of the SDK's would make numbers of texts and of truths.
+            async for event in await response.parse(to=AsyncStream[object]):
+                fields = _mapping(event)
                 packed, kind = _text(fields, "b64_json"), fields.get("type")
                 if kind == _COMPLETED:
                     yield _answer(fields, fields, request_id)

@@ -50,7 +50,10 @@ _SENTENCES: Final = {
     403: "The picture provider does not allow this service's key to make pictures.",
     404: "The picture provider does not know the model, or there is none at its address.",
 }
-_NOT_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
+_NO_ADDRESS: Final = (httpx2.UnsupportedProtocol, httpx2.InvalidURL)
+_NOT_SENT: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError, *_NO_ADDRESS)
+"""What is raised before a request is on its way."""
+
 _ODD: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 """What the SDK has been seen to raise over malformed answers."""
 
@@ -75,6 +78,8 @@ def named_faults(request_id: list[str]) -> Generator[None]:
         raise of_status(error) from error
     except APIConnectionError as error:
         raise _of_connection(error) from error
+    except _NO_ADDRESS as error:
+        raise _not_sent() from error
     except APIError as error:
         raise broken_off({error.code, error.type}, plain(error.code), request_id) from error
     except (OpenAIError, httpx2.HTTPError, httpx2.StreamError, ssl.SSLError) as error:
@@ -161,5 +166,9 @@ def _of_connection(error: APIConnectionError) -> ProviderError:
     if isinstance(error.__cause__, httpx2.ConnectTimeout | httpx2.PoolTimeout):
         return ProviderTimeout("The picture provider could not be reached in time; nothing was sent.")
     if isinstance(error.__cause__, _NOT_SENT):
-        return ProviderError("The picture provider could not be reached; nothing was sent.")
+        return _not_sent()
     return lost("The picture provider's answer was lost on the way", [])
+
+
+def _not_sent() -> ProviderError:
+    return ProviderError("The picture provider could not be reached; nothing was sent.")

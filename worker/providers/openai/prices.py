@@ -40,12 +40,15 @@ class Price(Wire):
     """Unset: as for a picture's, so that a cost is rather told too high."""
 
     def micro_usd(self, usage: Mapping[str, int]) -> int | None:
-        """The cost of a call in millionths of a dollar, rounded up; None when the counters do not tell it."""
-        if "input_tokens" not in usage or "output_tokens" not in usage:
-            return None
+        """The cost of a picture in millionths of a dollar, rounded up; None when the counters do not tell it.
+
+        No picture comes of no words and without tokens of its own, so counters that say so say nothing.
+        """
         image_in, text_out = usage.get("input_image_tokens", 0), usage.get("output_text_tokens", 0)
+        if usage.get("input_tokens", 0) <= 0 or usage.get("output_tokens", 0) <= text_out:
+            return None
         text_in = max(0, usage["input_tokens"] - image_in)
-        image_out = max(0, usage["output_tokens"] - text_out)
+        image_out = usage["output_tokens"] - text_out
         text_price = self.image_out if self.text_out is None else self.text_out
         cost = text_in * self.text_in + image_in * self.image_in + image_out * self.image_out + text_out * text_price
         return math.ceil(round(cost, 6))

@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { times } from "../formats";
 import { status, gallery as words } from "../messages";
 import { useGenerations } from "../served/queries";
@@ -6,8 +6,10 @@ import type { Generation } from "../served/server";
 import button from "../shell/button.module.css";
 import { Icon } from "../shell/Icon";
 import { Link } from "../shell/Link";
-import { Empty } from "./Empty";
 import styles from "./gallery.module.css";
+
+export const loadEmpty = () => import("./Empty");
+const Empty = lazy(async () => ({ default: (await loadEmpty()).Empty }));
 
 /** All that was made, newest first, as small pictures; without any, what to do. */
 export function Gallery({ without, welcome }: { without: string | null; welcome: boolean }) {
@@ -16,7 +18,8 @@ export function Gallery({ without, welcome }: { without: string | null; welcome:
   const shown = made.filter(
     (one) => ![one.jobId, one.generationId].includes(without ?? "") && one.status !== "running",
   );
-  if (pages.isPending) return <div className={styles.pending} role="status" aria-label={words.loading} />;
+  const pending = <div className={styles.pending} role="status" aria-label={words.loading} />;
+  if (pages.isPending) return pending;
   if (pages.isError && made.length === 0) {
     return (
       <p className={styles.failed}>
@@ -27,7 +30,13 @@ export function Gallery({ without, welcome }: { without: string | null; welcome:
       </p>
     );
   }
-  if (made.length === 0 && welcome) return <Empty />;
+  if (made.length === 0 && welcome) {
+    return (
+      <Suspense fallback={pending}>
+        <Empty />
+      </Suspense>
+    );
+  }
   if (shown.length === 0) return null;
   return (
     <section className={styles.gallery} aria-labelledby="made-before">

@@ -1,11 +1,11 @@
-import { useEffect, useSyncExternalStore } from "react";
+import { useEffect, useState, useSyncExternalStore } from "react";
 import { adviceFor, errors, notices as words } from "../messages";
 import { useHealth, useRefresh, useRunningJobs } from "../served/queries";
 import { ConnectionLost, ProblemError } from "../served/server";
 import styles from "./banners.module.css";
 import button from "./button.module.css";
 import { Icon } from "./Icon";
-import { noticesOf } from "./notices";
+import { type Notice, noticesOf } from "./notices";
 
 function onLine(listener: () => void): () => void {
   addEventListener("online", listener);
@@ -20,7 +20,7 @@ function onLine(listener: () => void): () => void {
  * How the service is, where it is not as usual: asked now and then, and at once where news cease to come or come again. When all is
  * well again, what was missed is asked for.
  */
-export function Banners() {
+function useNotices(): Notice[] {
   const online = useSyncExternalStore(onLine, () => navigator.onLine);
   const health = useHealth();
   const lost = useRunningJobs().connection === "reconnecting";
@@ -37,16 +37,50 @@ export function Banners() {
   useEffect(() => {
     if (online) void refetch();
   }, [online, lost, refetch]);
+  return found;
+}
+
+/** `aside`: whether a narrow page shows the sheet, and not the form with its foot. */
+export function Banners({ aside }: { aside: boolean }) {
+  return <NoticeList found={useNotices()} aside={aside} />;
+}
+
+/**
+ * What is not as usual, over the page and so without moving what is being read. Put away, a sign of it stays; what is new shows
+ * itself again.
+ */
+export function NoticeList({ found, aside }: { found: readonly Notice[]; aside: boolean }) {
+  const keys = found.map(({ key }) => key).join();
+  const [away, putAway] = useState("");
+  useEffect(() => putAway((was) => (keys === was ? was : "")), [keys]);
+  const isAway = keys === away;
   return (
-    <div className={styles.banners} role="status">
-      {found.map(({ key, title, text, level }) => (
-        <div key={key} className={styles.banner} data-level={level}>
-          <Icon name="alert" />
-          <p>
-            <strong>{title}</strong> {text}
-          </p>
-        </div>
-      ))}
+    <div className={styles.notices} data-aside={aside}>
+      <div className={styles.said} role="status">
+        {!isAway && (
+          <div key={keys} className={styles.list}>
+            {found.map(({ key, title, text, level }) => (
+              <div key={key} className={styles.banner} data-level={level}>
+                <Icon name="alert" />
+                <p>
+                  <strong>{title}</strong> {text}
+                </p>
+              </div>
+            ))}
+          </div>
+        )}
+      </div>
+      {found.length > 0 && (
+        <button
+          type="button"
+          className={`${button.button} ${button.only} ${styles.fold}`}
+          aria-label={isAway ? words.show : words.dismiss}
+          title={isAway ? words.show : words.dismiss}
+          onClick={() => putAway(isAway ? "" : keys)}
+        >
+          <Icon name={isAway ? "alert" : "cross"} />
+        </button>
+      )}
     </div>
   );
 }

@@ -1,0 +1,13 @@
+import { expect, it } from "vitest";
+import { addressOf } from "../../src/app/address";
+
+it("tells a job and a generation from the beginning", () => {
+  expect(addressOf("/")).toEqual({ jobId: null, generationId: null });
+  expect(addressOf("/jobs/0199-a")).toEqual({ jobId: "0199-a", generationId: null });
+  expect(addressOf("/generations/0199-b/")).toEqual({ jobId: null, generationId: "0199-b" });
+});
+
+it("knows no other address", () => {
+  for (const path of ["/jobs", "/jobs/", "/jobs/a/b", "/jobsa/b", "/elsewhere"])
+    expect(addressOf(path)).toBeNull();
+});
