@@ -31,7 +31,7 @@ USAGE = """usage: python3 dev.py COMMAND [...]
   test [...]     run the tests, with --faults or --browser all of those; what follows goes to pytest: dev.py test -k stream
   check [--fix]  format, lint, types, imports, requirements, dead code, house rules; --fix mends what a tool can mend
   bench [name]   measure; what follows goes to `python -m bench`
-  pictures       make the pictures of the README anew
+  pictures       make the pictures of README and docs anew: pictures sheets, pictures studio, or both
   types          make web/src/sdk/schema.ts anew, the types of what the API tells of at /openapi.json
   lock [...]     make requirements/*.txt anew from *.in; --upgrade takes newer versions
 The first call makes .venv and installs into it what the command needs; later calls start at once."""
@@ -266,7 +266,7 @@ def main(arguments: list[str]) -> int:
         return 2
     venv = Venv(ROOT)
     try:
-        venv.prepare(dev=command in ("test", "check", "bench", "types"))
+        venv.prepare(dev=command in ("test", "check", "bench", "pictures", "types"))
         os.chdir(ROOT)
         if command == "lock":
             return lock(venv, rest)

@@ -29,7 +29,9 @@ _WATCH: Final = """(() => {
     globalThis.seenAt = seen;
 })()"""
 
-_WORK_IS_HERE: Final = "performance.getEntriesByType('resource').some(({name}) => name.includes('/assets/WorkPage-'))"
+_WORK_IS_HERE: Final = (
+    "() => performance.getEntriesByType('resource').some(({name}) => name.includes('/assets/WorkPage-'))"
+)
 """What is fetched ahead when the page has been drawn, and last."""
 
 _TELL: Final = """() => {
@@ -105,6 +107,6 @@ async def _visit(browser: Browser, url: str, *, slower: int) -> Visit:
         debugger = await context.new_cdp_session(page)
         await debugger.send("Emulation.setCPUThrottlingRate", {"rate": slower})  # pyright: ignore[reportUnknownMemberType]
         await page.goto(url)
-        await page.wait_for_function("seenAt.form")
+        await page.wait_for_function("() => seenAt.form")
         await page.wait_for_function(_WORK_IS_HERE)
         return Visit(**await page.evaluate(_TELL))

@@ -1,18 +1,22 @@
-"""`python3 dev.py pictures`: makes the pictures of the README anew, with the painter and the renderer as they are.
+"""`python3 dev.py pictures [sheets|studio]`: makes the pictures of the README anew, with everything as it is.
 
-Each sheet is one prompt: its one master, cut for every platform that the table knows, to scale.
+Each sheet is one prompt: its one master, cut for every platform that the table knows, to scale. Those of the studio need a
+browser, a Node and a Redis besides.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from docs import make_screens
 from worker.images.platforms import PLATFORMS
 from worker.images.pool import PixelPool
 from worker.images.render import Renderer
@@ -55,7 +59,22 @@ class _Cell:
         return max(self.picture.width, round(words))
 
 
-def main() -> None:
+def main(names: list[str]) -> int:
+    """Make those that are named, all without a name."""
+    makers = {"sheets": make_sheets, "studio": make_screens.main}
+    if unknown := [name for name in names if name not in makers]:
+        print(f"no such pictures: {', '.join(unknown)}; there are: {', '.join(makers)}", file=sys.stderr)
+        return 2
+    for name in names or makers:
+        try:
+            makers[name]()
+        except pytest.skip.Exception as reason:
+            print(f"{name}: not made, {reason}", file=sys.stderr)
+            return 1
+    return 0
+
+
+def make_sheets() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, prompt in SHEETS.items():
         renditions = asyncio.run(_make(prompt))
@@ -124,4 +143,4 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from snapasset.errors import ProviderQuotaExceeded
+from snapasset.records.failures import ProviderFailedAt
 from snapasset.records.jobs import QueueDepth, QueueDepths, ReadyKinds
 from snapasset.records.queues import QueueRoom, QueueRooms
 from snapasset.records.workers import LiveWorkers
@@ -28,7 +29,7 @@ class Known(NamedTuple):
     """What the record says.
 
     `workers`: the processes that live; `ready`: how many jobs wait to be claimed, by queue and kind; `kinds`: those that
-    this process knows.
+    this process knows; `provider_failed_at`: when a job last failed by its provider, in any process, if that was of late.
     """
 
     depths: dict[str, QueueDepth]
@@ -36,6 +37,7 @@ class Known(NamedTuple):
     workers: list[WorkerSeen]
     ready: dict[str, dict[str, int]]
     kinds: frozenset[str]
+    provider_failed_at: int | None = None
 
     def depth(self, queue: str) -> QueueDepth:
         return self.depths.get(queue, _EMPTY)
@@ -120,6 +122,8 @@ async def look(state: State) -> Condition:
         look_into_storage(state["storage"], seconds),
         in_time(state["provider"].look(), seconds),
     )
+    if known is not None and known.provider_failed_at and state["provider"].heard(known.provider_failed_at):
+        provider = await in_time(state["provider"].look(), seconds)
     standing = provider or Standing("unknown", "The picture provider has not answered in time.")
     if known is not None and known.out_of_quota and state["provider"].paid:
         standing = Standing("down", "The quota or budget at the picture provider is used up.")
@@ -154,4 +158,5 @@ async def _count(state: State) -> Known:
         depths=await database.read(QueueDepths(kinds)),
         ready=await database.read(ReadyKinds()),
         kinds=frozenset(kinds),
+        provider_failed_at=await database.read(ProviderFailedAt(kinds)),
     )

@@ -29,6 +29,10 @@ class Stands(Protocol):
         """How it stands. Asks the service when the last word is old, and never for money; raises nothing of its own."""
         ...
 
+    def heard(self, failed_at: int) -> bool:
+        """Take in when some process's work last failed there, by the record's clock. Whether `look` would say more by that."""
+        ...
+
 
 def made_by(name: str, standing: Standing) -> dict[str, str]:
     """The fields of a banner that say who makes the pictures and, if something is wrong with him, what."""

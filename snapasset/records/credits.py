@@ -75,10 +75,11 @@ class GrantCredits(Write[int]):
         )
         if given != [(self.owner, self.amount)]:
             raise Conflict("A gift of this name was made before, to somebody else or in another number.")
-        if fresh and self.amount < 0:
+        taken = bool(fresh) and self.amount < 0
+        if taken:
             yield from lock_spending()
         left = yield from credits_of(self.owner)
-        if fresh and self.amount < 0 and left < 0:
+        if taken and left < 0:
             raise Conflict(f"No more can be taken away than is left, which is {left - self.amount} credits.")
         return left
 

@@ -66,7 +66,7 @@ class SpentPreviews(Read[Spent]):
         if self.since is None:
             rows = yield Statement(
                 "SELECT id, key, size FROM files WHERE role = 'preview' AND NOT EXISTS (SELECT 1 FROM jobs "
-                "WHERE jobs.id = files.job_id AND (finished_at IS NULL OR finished_at > $1)) ORDER BY key",
+                "WHERE jobs.id = files.job_id AND (finished_at IS NULL OR finished_at > $1))",
                 (ended,),
             )
         else:
@@ -74,7 +74,7 @@ class SpentPreviews(Read[Spent]):
                 "SELECT files.id, files.key, files.size FROM jobs JOIN files ON files.generation_id = jobs.generation_id "
                 f"WHERE jobs.kind IN ({marks(len(self.kinds), 3)}) AND jobs.status IN ('completed', 'failed', 'cancelled') "
                 "AND jobs.finished_at > $1 AND jobs.finished_at <= $2 AND files.job_id = jobs.id "
-                "AND files.role = 'preview' ORDER BY files.key",
+                "AND files.role = 'preview'",
                 (self.since, ended, *self.kinds),
             )
         return Spent(tuple(NamedFile(*row) for row in rows), ended - _OVERLAP_MS)

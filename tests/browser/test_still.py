@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.easel import Easel, painted_by
+from tests.browser.tour import MANY
 from tests.browser.visit import PLACES, visiting
 from tests.fakes.openai import FakeOpenAI
 from tests.web.studio import BUILD_SECONDS
@@ -50,16 +51,16 @@ async def test_nothing_shifts_while_events_arrive(host: Host, context: BrowserCo
         async with visiting(context, server.url) as visits:
             visit = await visits.come()
             await visit.page.set_viewport_size({"width": width, "height": 900})
-            job_id = await visit.make()
+            job_id = await visit.make(labels=MANY)
             await easel.begun()
             # Opened anew, so that every shift counts, also those of the load, and none is excused by a click.
             watched = await visits.come(f"/jobs/{job_id}")
             await watched.page.set_viewport_size({"width": width, "height": 900})
             await watched.page.reload()
             await watched.says("Making the picture")
-            await expect(watched.sheet.locator("figure img:not([data-ready])")).to_have_count(len(PLACES))
+            await expect(watched.sheet.locator("figure img:not([data-ready])")).to_have_count(len(MANY))
             easel.finish()
-            await watched.ends()
+            await watched.ends(MANY)
             shifts = await watched.page.evaluate(_SHIFTS)
             assert sum(value for value, _ in shifts) < MOST, shifts
 

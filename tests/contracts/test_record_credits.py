@@ -92,6 +92,22 @@ class TestGifts:
         (name,) = (f"at once {n}" for n, answer in enumerate(answers) if answer == 2)
         await give(database, -2, "the rest")
         assert await give(database, -4, name) == 0, "it was taken away before, and is not again"
+        await database.write(Do("UPDATE credits SET amount = amount - 5 WHERE job_id = 'a gift'"))
+        assert await give(database, -4, name) == -5, "an older program has let it be"
+
+    async def test_two_that_take_away_at_once_see_each_other(self, database: Database, record: Record) -> None:
+        await give(database, 10)
+        other = await record.open()
+        slow = record.halfway(GrantCredits(OWNER, -6, "slow"))
+        first = asyncio.create_task(database.write(slow))
+        await slow.reached()
+        second = asyncio.create_task(give(other, -6, "quick"))
+        done, _ = await asyncio.wait({second}, timeout=0.3)
+        slow.go_on()
+        assert await first == 4
+        with pytest.raises(Conflict, match="which is 4 credits"):
+            await second
+        assert not done
 
     async def test_what_a_job_sets_aside_is_not_taken_away(self, database: Database, record: Record) -> None:
         other = await record.open()

@@ -14,10 +14,12 @@ from snapasset.records.claims import Beat, Claim, GiveBack
 from snapasset.records.dependencies import BlockedAstray, MendBlocked, ReadyDependants
 from snapasset.records.endings import Cancel, Complete, Fail
 from snapasset.records.events import EventsAfter, Missing, MissingEvents
+from snapasset.records.failures import ProviderFailedAt
 from snapasset.records.files import GetFile
 from snapasset.records.generations import Condemn, FindGenerations, FindLike, Forget, GetGeneration
 from snapasset.records.jobs import CountByQueue, FindJobs, GetJob, QueueDepths, ReadyKinds
 from snapasset.records.owner_events import Cursor, CursorNow, LookAfter, OwnerEventsAfter, OwnersBehind
+from snapasset.records.previews import SpentPreviews
 from snapasset.records.queues import LimitQueue, PauseQueue, QueueRooms
 from snapasset.records.revival import Retry
 from snapasset.records.schedules import DueSchedules
@@ -135,6 +137,8 @@ INDEXED: dict[str, tuple[Read[Any] | Write[Any], tuple[str, ...]]] = {
     "promote": (Promote(), ("jobs_due (due_at<?)",)),
     "next due": (NextDue(), ("jobs_due",)),
     "held": (HeldJobs(), ("jobs_active",)),
+    "provider failed": (ProviderFailedAt((KIND, "clean")), ("jobs_finished (kind=? AND status=? AND", "jobs_due")),
+    "spent previews": (SpentPreviews((KIND, "clean"), 0), ("jobs_finished (kind=? AND status=? AND", "files_of_gen")),
     "counts": (CountByQueue(), ("INDEX jobs_ready", "INDEX jobs_due", "INDEX jobs_active")),
     "depths": (QueueDepths(), ("INDEX jobs_ready", "INDEX jobs_due", "INDEX jobs_active")),
     "depths, ages of some kinds": (QueueDepths((KIND,)), ("INDEX jobs_ready", "INDEX jobs_due", "INDEX jobs_active")),

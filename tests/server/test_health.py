@@ -14,12 +14,14 @@ from server.app import create_app
 from server.state import Life, Stage
 from snapasset import __version__
 from snapasset.database import setback
-from snapasset.errors import ProviderQuotaExceeded
+from snapasset.errors import ProviderQuotaExceeded, ProviderRefused, wire_error
 from snapasset.job import new_id
+from snapasset.records.endings import Fail
 from snapasset.records.jobs import QueueDepths, ReadyKinds
 from snapasset.records.queues import PauseQueue, ResumeQueue
 from snapasset.records.submission import Submit
 from snapasset.records.workers import WorkerBeat, WorkerRow
+from snapasset.standing import Standing
 from tests.contracts.record_backends import Do
 from tests.server.breakable import Breakable, BreakableStorage
 from tests.server.described import Described
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
     from server.state import State
     from snapasset.settings import Settings
-    from snapasset.standing import Standing
 
 
 class Broken:
@@ -254,6 +255,24 @@ async def test_who_makes_the_pictures_is_told_and_what_is_wrong_with_him(
     assert body["services"]["provider"] == {
         "status": status, "name": "artist", "model": "artist-1", "why": "OPENAI_API_KEY is not accepted.",
     }  # fmt: skip
+
+
+async def test_a_call_that_failed_in_another_process_has_the_provider_looked_at_anew(tmp_path: Path) -> None:
+    class Distant(Artist):
+        def heard(self, failed_at: int) -> bool:
+            self.standing = Standing("down", f"It failed at {failed_at}.")
+            return True
+
+    async with opened(settings_for(tmp_path), provider=Distant()) as service:
+        await service.beat()
+        assert (await _health(service))["services"]["provider"]["status"] == "ok"
+        await service.submit()
+        job = await service.claim()
+        failure = wire_error(ProviderRefused())
+        ended = await service.state["database"].write(Fail(job.id, job.fence, failure, retryable=False, delay_ms=0))
+        assert ended is not None
+        told = (await _health(service))["services"]["provider"]
+        assert (told["status"], told["why"]) == ("down", f"It failed at {ended.finished_at}.")
 
 
 async def test_a_provider_that_says_nothing_does_not_hold_up_the_answer(tmp_path: Path) -> None:

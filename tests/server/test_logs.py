@@ -119,7 +119,7 @@ def test_the_token_of_the_admin_is_masked_too(log_format: str) -> None:
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
 def test_what_is_too_short_for_a_secret_masks_nothing(log_format: str) -> None:
-    settings = {"redis_password": "http://", "openai_api_key": " ", "supabase_service_key": ""}
+    settings: dict[str, Any] = {"redis_password": "http://", "openai_api_key": " ", "supabase_service_key": ""}
     text = written(lambda log: log.info("at http://host"), **settings, log_format=log_format)
     assert "at http://host" in text
 

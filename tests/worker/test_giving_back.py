@@ -127,7 +127,9 @@ async def test_a_job_may_be_given_back_more_often_than_it_may_be_attempted(tmp_p
         assert (await e.final(job))["status"] == Status.COMPLETED
 
 
-async def test_a_processor_that_ignores_the_stop_is_counted_and_does_not_keep_its_job(tmp_path: Path):
+async def test_a_processor_that_ignores_the_stop_is_counted_and_does_not_keep_its_job(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     begun, let_go = asyncio.Event(), asyncio.Event()
 
     async def run(_context: JobContext[Nothing]) -> Nothing:
@@ -144,6 +146,7 @@ async def test_a_processor_that_ignores_the_stop_is_counted_and_does_not_keep_it
             await within(e.runners[0].stop())
             await is_given_back(e, job)
             assert e.runners[0].stuck == 1
+            assert "a processor ignores that it is cancelled" in caplog.messages
         await wait_until(lambda: e.runners[0].stuck == 0)
         await is_given_back(e, job)
 

@@ -174,6 +174,11 @@ class ImageProvider(ABC):
         """How whoever makes the pictures stands with us; see `snapasset.standing.Stands`."""
         return Standing("ok")
 
+    def heard(self, failed_at: int) -> bool:
+        """Take in that a call failed, of whichever process; see `snapasset.standing.Stands`."""
+        del failed_at
+        return False
+
     @abstractmethod
     async def close(self) -> None:
         """Give back what is held. Using the provider afterwards is an error."""

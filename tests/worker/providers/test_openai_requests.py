@@ -274,3 +274,16 @@ async def test_a_preview_that_was_not_asked_for_is_passed_over():
     async with desk(FakeOpenAI(streams(partial(7), partial(0), completed())), image_previews=1) as d:
         await d.make(previews=seen)
     assert [preview.index for preview in seen] == [0]
+
+
+@pytest.mark.parametrize(("made_size", "warns"), [("64x64", True), ("1024x1024", False)])
+async def test_a_picture_of_another_size_is_taken_and_told(
+    caplog: pytest.LogCaptureFixture, made_size: str, *, warns: bool
+):
+    async with desk(FakeOpenAI(says(answer(picture(made_size))))) as d:
+        got = await d.make()
+    assert f"{got.width}x{got.height}" == made_size
+    told = [record.__dict__ for record in caplog.records if "another size" in record.message]
+    assert [(one["asked"], one["made"], one["requestId"]) for one in told] == (
+        [("1024x1024", "64x64", "req_1")] if warns else []
+    )

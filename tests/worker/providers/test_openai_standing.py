@@ -211,6 +211,17 @@ async def test_it_is_not_asked_each_time():
         assert d.fake.looks == 1
 
 
+async def test_it_is_asked_again_when_a_call_of_another_process_has_failed():
+    async with desk(FakeOpenAI()) as d:
+        assert (await d.provider.look()).status == "ok"
+        d.fake.keys = {"another"}
+        assert (await d.provider.look()).status == "ok"
+        assert d.provider.heard(1_000)
+        assert await d.provider.look() == KEY_REFUSED
+        assert not d.provider.heard(1_000)
+        assert not d.provider.heard(1_001), "asked more often than is good"
+
+
 async def test_but_it_is_asked_again_when_its_word_is_old():
     async with desk(FakeOpenAI(), look_seconds=0.0) as d:
         assert (await d.provider.look()).status == "ok"

@@ -4,25 +4,36 @@
  * How long to wait before attempt `failures` + 1, in ms: anything up to a bound that doubles, 30 s at most. Clients that
  * lost a server together do not come back together.
  */
-export const backoff = (failures: number, baseMs = 1_000): number =>
-  Math.random() * Math.min(30_000, baseMs * 2 ** failures);
+export const backoff = (failures: number): number => Math.random() * Math.min(30_000, 1_000 * 2 ** failures);
+
+/** Sets a timer anew, or only takes it back when there is nothing to do. */
+export type Alarm = (ms?: number, act?: () => void) => void;
+
+/** One timer, set for one thing at a time, and for 5 minutes at the most. */
+export function createAlarm(): Alarm {
+  let timer: ReturnType<typeof setTimeout>;
+  return (ms = 0, act) => {
+    clearTimeout(timer);
+    if (act) timer = setTimeout(act, Math.min(ms, 300_000));
+  };
+}
 
 /** Acts once, when the signal is given up, or now if it was. Gives what forgets that. */
-export function onAbort(signal: AbortSignal | null | undefined, act: () => void): () => void {
+export function onAbort(signal: AbortSignal | undefined, act: () => void): () => void {
   if (signal?.aborted) act();
   else signal?.addEventListener("abort", act, { once: true });
   return () => signal?.removeEventListener("abort", act);
 }
 
-/** Waits, or rejects with the signal's reason as soon as that is given up. */
+/** Waits so long, or until the signal is given up. */
 export const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const forget = onAbort(signal, () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    });
-    const timer = setTimeout(() => {
-      forget();
+  new Promise((resolve) => {
+    const alarm = createAlarm();
+    const end = () => {
+      alarm();
+      signal?.removeEventListener("abort", end);
       resolve();
-    }, ms);
+    };
+    alarm(ms, end);
+    signal?.addEventListener("abort", end);
   });

@@ -1,9 +1,10 @@
 /** What a page or a program does with SnapAsset: asks for pictures, follows jobs, steers them, looks at what there is. */
 
-import { onAbort } from "./backoff";
+import type { JobListener } from "./follow";
 import { createHttp, type HttpOptions, jobPath as job } from "./http";
 import type { ProblemError } from "./problem";
-import { type SubscribeOptions, subscriptions, type Timing, type WatchOptions } from "./subscriptions";
+import { TIMING, type Timing } from "./setting";
+import { type SubscribeOptions, subscriptions, type WatchOptions } from "./subscriptions";
 import type {
   Generation,
   GenerationList,
@@ -28,8 +29,6 @@ export interface ClientOptions extends HttpOptions {
    * (`off`). In pages it is `browser`, or `tab` where `headers` or `token` say who asks; elsewhere `off`.
    */
   sharing?: "browser" | "tab" | "off";
-  /** Who asks, where `headers` or `token` say so: with it, tabs of the same caller may share a connection. */
-  identity?: string;
   /** Told of what went wrong without ending anything: an event that cannot be read, a callback that threw. */
   onFault?: (error: unknown) => void;
   timing?: Partial<Timing>;
@@ -95,47 +94,46 @@ export interface Client {
 
 export function createClient(options: ClientOptions = {}): Client {
   const isPage = "document" in globalThis;
-  const isNamed = options.headers !== undefined || options.token !== undefined;
-  const { sessionId = isPage || isNamed ? undefined : secret() } = options;
-  const { identity = isNamed ? undefined : (sessionId ?? "") } = options;
-  const { sharing = !isPage ? "off" : identity === undefined ? "tab" : "browser" } = options;
+  const isNamed = options.headers ?? options.token;
+  const { sessionId = isPage || isNamed ? "" : secret() } = options;
+  const { sharing = !isPage ? "off" : isNamed ? "tab" : "browser" } = options;
   const http = createHttp({ ...options, sessionId });
-  const { subscribe, watch } = subscriptions({
-    http,
-    isApart: sharing === "off",
-    name: sharing === "browser" ? `snapasset ${http.url("")} ${identity}` : undefined,
-    timing: options.timing,
-    fault: options.onFault ?? globalThis.reportError ?? (() => {}),
-  });
+  const { subscribe, watch } = subscriptions(
+    {
+      ...TIMING,
+      ...options.timing,
+      http,
+      fault: options.onFault ?? ((error) => globalThis.reportError?.(error)),
+    },
+    sharing !== "off",
+    sharing === "browser" ? `snapasset ${http.url("")} ${sessionId}` : undefined,
+  );
 
   const ask =
     (method: string) =>
     <T>(path: string, { signal, ...query }: CallOptions = {}) =>
-      http.request<T>(method, path, { signal, query: { ...query } });
+      http.request<T>(method, path, { signal, query });
   const get = ask("GET");
   const post = ask("POST");
   const generation = (id: string) => `/api/generations/${encodeURIComponent(id)}`;
 
-  async function create(
+  function create(
     path: string,
     data: object,
     { options, idempotencyKey = secret(), signal }: CreateOptions = {},
   ) {
     const send = () =>
       http.request<JobAccepted>("POST", path, { body: { ...data, options }, idempotencyKey, signal });
-    try {
-      return await send();
-    } catch (error) {
+    return send().catch(async (error: ProblemError) => {
       // A key needs a session, and a browser that comes for the first time has none: a stream brings one.
-      if ((error as ProblemError).code !== "malformed" || isNamed || sessionId) throw error;
-      const line = new AbortController();
-      await http.open("/api/events", undefined, line.signal).catch(() => {});
-      line.abort();
+      if (error.code !== "malformed" || isNamed || sessionId) throw error;
+      const stream = await http.open("/api/events", undefined, signal).catch(() => {});
+      await stream?.body?.cancel();
       return send();
-    }
+    });
   }
 
-  async function* events(jobId: string, { signal, token }: WaitOptions = {}): AsyncGenerator<JobEvent, void> {
+  async function* events(jobId: string, options?: WaitOptions): AsyncGenerator<JobEvent, void> {
     const waiting: JobEvent[] = [];
     let failure: unknown;
     let isOver = false;
@@ -145,9 +143,7 @@ export function createClient(options: ClientOptions = {}): Client {
       isOver = true;
       wake();
     };
-    const forget = onAbort(signal, () => end(signal?.reason));
-    const stop = subscribe(jobId, {
-      ...{ signal, token, onError: end },
+    const listener: JobListener = {
       onUpdate(_, event) {
         // A tick that nobody has taken yet is replaced by the next.
         if ("tick" in event && "tick" in (waiting.at(-1) ?? {})) waiting.pop();
@@ -155,7 +151,9 @@ export function createClient(options: ClientOptions = {}): Client {
         wake();
       },
       onComplete: () => end(),
-    });
+      onError: end,
+    };
+    const stop = subscribe(jobId, { ...options, ...listener }, end);
     try {
       while (!failure) {
         const event = waiting.shift();
@@ -168,7 +166,6 @@ export function createClient(options: ClientOptions = {}): Client {
       }
       throw failure;
     } finally {
-      forget();
       stop();
     }
   }
@@ -182,10 +179,9 @@ export function createClient(options: ClientOptions = {}): Client {
     cancelJob: (id, o) => post(`${job(id)}/cancel`, o),
     retryJob: (id, o) => post(`${job(id)}/retry`, o),
     subscribeToJobUpdates: subscribe,
-    waitForJob: (id, { signal, token } = {}) =>
+    waitForJob: (id, o) =>
       new Promise((onComplete, onError) => {
-        onAbort(signal, () => onError(signal?.reason));
-        subscribe(id, { signal, token, onComplete, onError });
+        subscribe(id, { ...o, onComplete, onError }, onError);
       }),
     events,
     watchJobs: watch,

@@ -4,10 +4,13 @@
  * and so is everything while no stream gets through.
  */
 
-import { backoff } from "./backoff";
-import { type Http, jobPath } from "./http";
-import type { LineListener } from "./line";
-import { ConnectionLost, isRefusal, type ProblemError } from "./problem";
+import { backoff, createAlarm } from "./backoff";
+import { broken } from "./event-stream";
+import { jobPath } from "./http";
+import { keepLine, type News } from "./line";
+import { isRefusal, type ProblemError } from "./problem";
+import { later, type Setting } from "./setting";
+import type { Join } from "./shared";
 import type { ConnectionState, DurableEvent, JobEvent, OwnerEvent, SnapshotEvent, Timeline } from "./types";
 import { type EndedView, isEnded, type JobView, loadingView, reduce, snapshotOf } from "./view";
 import { isOffline } from "./wake";
@@ -23,50 +26,43 @@ export interface JobListener {
   onConnection?: ((state: ConnectionState) => void) | undefined;
 }
 
-export interface FollowOptions {
-  http: Http;
-  jobId: string;
-  /** Connects; gives what ends the connection. */
-  connect(hearing: LineListener): () => void;
-  /** Whether the connection begins with the job's state; else that is read. */
-  tellsState: boolean;
-  /** Whether the job and its timeline may be read: not by who has only a stream's token. */
-  mayRead: boolean;
-  /** Pauses between questions in ms: where no stream gets through, and for the place in the queue. */
-  pollMs: number;
-  standingMs: number;
-  /** Calls back a subscriber, who may throw. */
-  call(act: () => void): void;
-  /** Nobody follows it any more. */
-  closed(): void;
-}
+/** Adds a subscriber, who is told first what is known already. Gives what takes it away; with the last one it ends. */
+export type Subscribe = (listener: JobListener) => () => void;
 
-export interface FollowedJob {
-  /** Adds a subscriber, who is told first what is known already. Gives what takes it away; with the last one it ends. */
-  add(listener: JobListener): () => void;
-}
-
-export function followJob(options: FollowOptions): FollowedJob {
-  const { http, jobId, mayRead, call } = options;
+/**
+ * Follows a job by the stream of all jobs, or by one of its own, which begins with the job's state. Who has nothing but a
+ * stream's token may not read the job and its timeline.
+ */
+export function followJob(
+  setting: Setting,
+  jobId: string,
+  stream: string,
+  mayRead: boolean,
+  join: Join | undefined,
+  closed: () => void,
+): Subscribe {
+  const { http } = setting;
+  const path = jobPath(jobId);
   const listeners = new Set<JobListener>();
-  let count = 0;
-  let outcome: ((listener: JobListener) => void) | undefined;
+  const again = createAlarm();
   const stop = new AbortController();
   const { signal } = stop;
   let view = loadingView(jobId);
   let line: ConnectionState = "connecting";
   let told: ConnectionState = line;
-  let timer: ReturnType<typeof setTimeout> | undefined;
   let failures = 0;
   let isReading = false;
   let mustRead = false;
   let held: DurableEvent[] = [];
 
+  const tell = (listener: JobListener, act: (listener: JobListener) => void) =>
+    later(setting, () => listeners.has(listener) && act(listener));
+
   const each = (act: (listener: JobListener) => void) => {
-    for (const listener of listeners) call(() => act(listener));
+    for (const listener of listeners) tell(listener, act);
   };
 
-  const tell = (state: ConnectionState) => {
+  const show = (state: ConnectionState) => {
     if (state !== told) each((listener) => listener.onConnection?.(state));
     told = state;
   };
@@ -80,17 +76,16 @@ export function followJob(options: FollowOptions): FollowedJob {
   function finish(error?: Error): void {
     if (signal.aborted) return;
     close(); // first, so that who subscribes again when told begins anew
-    tell(error ? "refused" : "closed");
-    outcome = (listener) => (error ? listener.onError?.(error) : listener.onComplete?.(view as EndedView));
-    each(outcome);
+    show(error ? "refused" : "closed");
+    each((listener) => (error ? listener.onError?.(error) : listener.onComplete?.(view as EndedView)));
   }
 
   function close(): void {
     if (signal.aborted) return;
     stop.abort();
-    clearTimeout(timer);
+    again();
     disconnect();
-    options.closed();
+    closed();
   }
 
   /** Tells an event, unless it was told. The end of a job that had ended when it was first read comes after its state. */
@@ -102,6 +97,7 @@ export function followJob(options: FollowOptions): FollowedJob {
   }
 
   function onEvent(event: JobEvent | OwnerEvent): void {
+    if ("jobId" in event && event.jobId !== jobId) return;
     if (event.type === "connected") {
       if (!("resumedAfter" in event)) void read("status" in event ? event : undefined);
     } else if ("tick" in event) {
@@ -120,11 +116,11 @@ export function followJob(options: FollowOptions): FollowedJob {
     const known = held.length;
     let wait = 0;
     try {
-      const job = given ?? snapshotOf(await http.request("GET", jobPath(jobId), { signal }));
+      const job = given ?? snapshotOf(await http.request("GET", path, { signal }));
       const events: DurableEvent[] = [];
       let after: number | null = mayRead && job.seq > Math.max(view.seq, 1) ? view.seq : null;
       while (after !== null) {
-        const page: Timeline = await http.request("GET", `${jobPath(jobId)}/timeline`, {
+        const page: Timeline = await http.request("GET", `${path}/timeline`, {
           query: { after },
           signal,
         });
@@ -160,52 +156,43 @@ export function followJob(options: FollowOptions): FollowedJob {
 
   /** Says how news comes, and asks again where that is needed. */
   function goOn(wait = 0): void {
-    clearTimeout(timer);
+    again();
     if (signal.aborted) return;
     const isPolling = line === "polling";
-    tell(isPolling && (failures || !mayRead) ? (isOffline() ? "offline" : "reconnecting") : line);
+    show(isPolling && (failures || !mayRead) ? (isOffline() ? "offline" : "reconnecting") : line);
     if (!mayRead) return;
-    const { pollMs, standingMs } = options;
-    const ms =
-      mustRead || failures ? wait : isPolling ? pollMs : view.phase === "waiting" ? standingMs : undefined;
-    const ask = () => (ms === standingMs && globalThis.document?.hidden ? goOn() : void read());
-    if (ms !== undefined) timer = setTimeout(ask, ms);
+    if (mustRead || failures) again(wait, read);
+    else if (isPolling) again(setting.pollMs, read);
+    else if (view.phase === "waiting") again(setting.standingMs, read);
   }
 
-  const disconnect = options.connect({
-    event: onEvent,
-    state(state) {
-      const isNews = state !== line;
-      line = state;
-      if (isNews && (state === "polling" || failures)) void read();
-      if (isNews) goOn();
-    },
-    over(error) {
-      if (error || isEnded(view)) finish(error);
-      else if (mayRead) this.state("polling");
-      else finish(new ConnectionLost("There is nothing more to come."));
-    },
-  });
-  if (!options.tellsState) void read();
+  function hear({ state, event, error }: News): void {
+    const isOver = state === "closed";
+    if (error || (isOver && !mayRead)) {
+      finish(error ?? (isEnded(view) ? undefined : broken()));
+      return;
+    }
+    const next = isOver ? "polling" : state; // how the job ended is to be read
+    if (next !== line) {
+      line = next;
+      if (next === "polling" || failures) void read();
+      goOn();
+    }
+    if (event) onEvent(event);
+  }
 
-  return {
-    add(listener) {
-      let isGone = false;
-      count++;
-      queueMicrotask(() => {
-        if (isGone) return;
-        listeners.add(listener);
-        call(() => listener.onConnection?.(told));
-        const { job } = view;
-        if (job) call(() => listener.onUpdate?.(view, snapshotOf(job)));
-        call(() => outcome?.(listener));
-      });
-      return () => {
-        if (isGone) return;
-        isGone = true;
-        listeners.delete(listener);
-        if (!--count) close();
-      };
-    },
+  const disconnect = join ? join(hear) : keepLine(setting, stream, hear).close;
+  if (join) void read();
+
+  return (listener) => {
+    const known = view;
+    const { job } = known;
+    const state = told;
+    listeners.add(listener);
+    tell(listener, () => listener.onConnection?.(state));
+    if (job) tell(listener, () => listener.onUpdate?.(known, snapshotOf(job)));
+    return () => {
+      if (listeners.delete(listener) && !listeners.size) close();
+    };
   };
 }

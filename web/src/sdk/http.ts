@@ -35,10 +35,10 @@ export interface Asked {
 export interface Http {
   /** One request. Rejects with `ProblemError`, `ConnectionLost`, or the signal's reason. A 204 gives undefined. */
   request<T>(method: string, path: string, asked?: Asked): Promise<T>;
-  /** Begins to read a stream, and gives the answer whatever it is. */
-  open(path: string, lastEventId: string | undefined, signal: AbortSignal): Promise<Response>;
+  /** Begins to read a stream. Rejects like a request, or with what `fetch` says. */
+  open(path: string, lastEventId?: string, signal?: AbortSignal): Promise<Response>;
   url(path: string): string;
-  readonly credentials: RequestCredentials;
+  readonly credentials: RequestCredentials | undefined;
 }
 
 const ANSWER_MS = 30_000;
@@ -51,57 +51,59 @@ const now = <T extends string | HeadersInit>(given: Answered<T> | undefined) =>
   typeof given === "function" ? given() : given;
 
 export function createHttp(options: HttpOptions): Http {
-  const { baseUrl = "", sessionId, credentials = "same-origin" } = options;
+  const { baseUrl = "", credentials } = options;
   const url = (path: string) => baseUrl.replace(/\/$/, "") + path;
 
-  async function send(path: string, init: RequestInit, named: Record<string, unknown>): Promise<Response> {
+  async function send(
+    path: string,
+    init: RequestInit,
+    named: Record<string, unknown>,
+    unwell?: number,
+  ): Promise<Response> {
     const headers = new Headers(await now(options.headers));
     const token = await now(options.token);
-    const more = { ...named, "x-session-id": sessionId, authorization: token && `Bearer ${token}` };
+    const more = { ...named, "x-session-id": options.sessionId, authorization: token && `Bearer ${token}` };
     for (const [name, value] of Object.entries(more)) if (value) headers.set(name, value as string);
-    return (options.fetch ?? fetch)(url(path), { ...init, headers, credentials, cache: "no-store" });
-  }
-
-  async function once(method: string, path: string, { body, query, signal, ...asked }: Asked) {
-    const patience = AbortSignal.timeout(ANSWER_MS);
-    const search = new URLSearchParams(JSON.parse(JSON.stringify(query ?? {}))); // without what is undefined
-    try {
-      const response = await send(
-        search.size ? `${path}?${search}` : path,
-        {
-          method,
-          signal: signal ? AbortSignal.any([signal, patience]) : patience,
-          ...(body !== undefined && { body: JSON.stringify(body) }),
-        },
-        { "content-type": body && "application/json", "idempotency-key": asked.idempotencyKey },
-      );
-      if (!response.ok && response.status !== asked.unwell) throw await problemOf(response);
-      return response.status === 204 ? undefined : await response.json();
-    } catch (cause) {
-      signal?.throwIfAborted();
-      throw cause instanceof ProblemError ? cause : new ConnectionLost("There was no answer.", { cause });
-    }
+    const response = await (options.fetch ?? fetch)(url(path), {
+      ...init,
+      ...({ headers, credentials, cache: "no-store" } as RequestInit),
+    });
+    if (!response.ok && response.status !== unwell) throw await problemOf(response);
+    return response;
   }
 
   return {
     url,
     credentials,
-    async request(method, path, asked = {}) {
+    async request(method, path, { body, query = {}, idempotencyKey, signal, unwell } = {}) {
+      const search = new URLSearchParams(JSON.parse(JSON.stringify(query))); // without what is undefined
       for (let failures = 0; ; failures++) {
         try {
-          return await once(method, path, asked);
-        } catch (error) {
+          const patience = AbortSignal.timeout(ANSWER_MS);
+          const response = await send(
+            search.size ? `${path}?${search}` : path,
+            {
+              method,
+              signal: signal ? AbortSignal.any([signal, patience]) : patience,
+              body: JSON.stringify(body) ?? null, // of undefined nothing is made
+            },
+            { "content-type": body && "application/json", "idempotency-key": idempotencyKey },
+            unwell,
+          );
+          return response.status === 204 ? undefined : await response.json();
+        } catch (cause) {
+          signal?.throwIfAborted();
+          const error =
+            cause instanceof ProblemError ? cause : new ConnectionLost("There was no answer.", { cause });
+          const { retryable = true, retryAfter = 0 } = error as Partial<ProblemError>;
           // Nobody waits for long; who is to come back much later is told so.
-          const { retryable = error instanceof ConnectionLost, retryAfter = 0 } =
-            error as Partial<ProblemError>;
-          const mayRepeat =
-            asked.idempotencyKey && retryable && failures < REPEATS && retryAfter <= PATIENCE_SECONDS;
-          if (!mayRepeat) throw error;
-          await pause(retryAfter * 1000 + backoff(failures), asked.signal);
+          if (!idempotencyKey || !retryable || failures >= REPEATS || retryAfter > PATIENCE_SECONDS)
+            throw error;
+          await pause(retryAfter * 1000 + backoff(failures), signal);
         }
       }
     },
     open: (path, lastEventId, signal) =>
-      send(path, { signal }, { accept: "text/event-stream", "last-event-id": lastEventId }),
+      send(path, { signal: signal ?? null }, { accept: "text/event-stream", "last-event-id": lastEventId }),
   };
 }

@@ -1,22 +1,27 @@
 /**
  * A stream that is kept: begun again where it left off for as long as it is wanted, with pauses that spare the server.
- * Where no stream gets through it says `polling`, so that others ask instead, and tries a stream again now and then.
+ * One that says nothing for long is given up: the server sends a comment every 15 s. Where no stream gets through it says
+ * `polling`, so that others ask instead, and tries a stream again now and then.
  */
 
-import { backoff } from "./backoff";
-import { type Patience, readStream } from "./event-stream";
-import type { Http } from "./http";
+import { backoff, createAlarm } from "./backoff";
+import { type Frame, readStream } from "./event-stream";
 import { isRefusal, type ProblemError } from "./problem";
+import type { Setting } from "./setting";
 import type { ConnectionState, JobEvent, OwnerEvent } from "./types";
 import { isOffline, onWake } from "./wake";
 
-export interface LineListener {
-  state(state: ConnectionState): void;
+/** How a line is, told when that changes and with each event. Nothing comes after `closed` and `refused`. */
+export interface News {
+  readonly state: ConnectionState;
   /** `connected` with neither a status nor `resumedAfter`: something may have been missed. */
-  event(event: JobEvent | OwnerEvent, id?: string): void;
-  /** It is over: refused with an error, or there is nothing more to come. */
-  over(error?: ProblemError): void;
+  readonly event?: JobEvent | OwnerEvent | undefined;
+  readonly id?: string | undefined;
+  /** Why it is `refused`. */
+  readonly error?: ProblemError | undefined;
 }
+
+export type Hear = (news: News) => void;
 
 export interface Line {
   close(): void;
@@ -24,113 +29,107 @@ export interface Line {
   wake(): void;
 }
 
-export interface LineOptions {
-  http: Http;
-  path: string;
-  /** The event to go on after. */
-  lastId?: string | undefined;
-  times: LineTimes;
-  /** Told of frames that cannot be read. */
-  fault(error: unknown): void;
-}
-
-export interface LineTimes extends Patience {
-  /** Pause before a stream is tried again where none got through, in ms; more is added with each failure. */
-  restMs: number;
-}
-
 /** After so many failures in a row it is time to ask instead. */
 const FAILURES = 3;
 /** With a comment each 15 s, a stream that was silent for longer when its page woke up has died in its sleep. */
 const STALE_MS = 20_000;
-const LONGEST_SECONDS = 300;
+/** Why an attempt is given up that is to be followed by another at once. */
+const WOKEN = "woken";
 
-export function keepLine({ http, path, lastId, times, fault }: LineOptions, on: LineListener): Line {
-  let isClosed = false;
+/** Keeps a stream, which goes on after the event that was told last, if there is one. */
+export function keepLine(setting: Setting, path: string, hear: Hear, lastId?: string): Line {
+  const end = new AbortController();
+  const alarm = createAlarm(); // for silence, and at the end of a pause
+  let attempt: AbortController;
   let retryMs = 2_000;
   let failures = 0;
   let frames = 0;
-  let isMute = false;
+  let beganAt = 0;
   let heardAt = 0;
-  let attempt: AbortController;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let wakeUp = () => {};
+  let isMute = false;
+  let wakeUp: (() => void) | undefined;
 
-  const listener = {
-    frame(data: string, id: string | undefined) {
-      if (attempt.signal.aborted) return;
-      let event: OwnerEvent = { type: "connected" }; // what cannot be read was missed
-      try {
-        event = JSON.parse(data);
-      } catch (error) {
-        fault(error);
-      }
-      if (id) lastId = id;
-      if (frames++)
-        failures = 0; // more than its greeting got through
-      else on.state("live");
-      isMute = false;
-      on.event(event, id);
-    },
-    retry(ms: number) {
-      retryMs = ms;
-    },
-    alive() {
-      heardAt = Date.now();
-    },
-    mute() {
-      isMute = true;
-    },
-  };
+  function heard(frame?: Frame): void {
+    if (attempt.signal.aborted) return;
+    heardAt = Date.now();
+    beganAt ||= heardAt;
+    alarm(setting.idleMs, frame ? undefined : giveUp); // an `EventSource` tells nothing but frames: its silence means nothing
+    if (frame) take(frame);
+  }
 
-  async function run(): Promise<void> {
-    on.state("connecting");
-    while (!isClosed) {
-      let wait = 0;
-      let asked: number | undefined;
-      attempt = new AbortController();
-      const { signal } = attempt;
-      frames = 0;
-      try {
-        if (!(await readStream(http, path, lastId, listener, times, signal))) return finish();
-        failures = frames ? 0 : failures + 1;
-        wait = retryMs;
-      } catch (error) {
-        if (signal.aborted) continue;
-        if (isRefusal(error)) return finish(error);
-        failures++;
-        asked = (error as Partial<ProblemError>).retryAfter;
-        wait = frames ? retryMs : backoff(failures, retryMs / 2);
-        wait += asked ? Math.min(asked, LONGEST_SECONDS) * 1_000 : isMute ? times.restMs : 0;
-      }
-      if (isClosed) return;
-      on.state(isOffline() ? "offline" : isMute || failures >= FAILURES ? "polling" : "reconnecting");
-      await new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, wait);
-        wakeUp = asked ? () => {} : resolve; // whoever says when is not asked sooner
-      });
+  function take({ data, id }: Frame): void {
+    let event: OwnerEvent = { type: "connected" }; // what cannot be read was missed
+    try {
+      event = JSON.parse(data);
+    } catch (error) {
+      setting.fault(error);
     }
+    if (id) lastId = id;
+    if (frames++) failures = 0; // more than its greeting got through
+    isMute = false;
+    hear({ state: "live", event, id });
   }
 
-  function wake(): void {
-    if (frames && Date.now() - heardAt > STALE_MS) attempt.abort();
-    wakeUp();
+  function retry(ms: number): void {
+    retryMs = ms;
   }
 
-  function close(): void {
-    isClosed = true;
-    forget();
-    clearTimeout(timer);
+  /** Nothing gets through, or nothing but the beginning: somebody on the way holds the answer back. */
+  const isStuck = () => heardAt - beganAt < setting.firstByteMs / 5;
+
+  function giveUp(): void {
+    isMute ||= isStuck();
     attempt.abort();
   }
 
-  function finish(error?: ProblemError): void {
-    if (isClosed) return;
-    close();
-    on.over(error);
+  async function run(): Promise<void> {
+    while (!end.signal.aborted) {
+      let error: ProblemError | undefined;
+      let isMore = true;
+      attempt = new AbortController();
+      frames = beganAt = heardAt = 0;
+      alarm(setting.firstByteMs, giveUp);
+      try {
+        isMore = await readStream(setting, path, lastId, heard, retry, attempt.signal);
+      } catch (cause) {
+        error = cause as ProblemError; // if it is not, it has no `retryAfter`
+      }
+      alarm();
+      attempt.abort(); // whatever is left of it
+      if (end.signal.aborted) return;
+      const isRefused = isRefusal(error);
+      if (!isMore || isRefused) {
+        close();
+        return hear({ state: error ? "refused" : "closed", error });
+      }
+      if (attempt.signal.reason !== WOKEN) await rest(error?.retryAfter);
+    }
   }
 
-  const forget = onWake(wake);
+  async function rest(asked = 0): Promise<void> {
+    if (isStuck()) failures++;
+    else failures = 0;
+    const wait = heardAt ? retryMs : backoff(failures);
+    const more = asked * 1_000 || (isMute ? setting.restMs : 0);
+    hear({ state: isOffline() ? "offline" : isMute || failures >= FAILURES ? "polling" : "reconnecting" });
+    await new Promise<void>((resolve) => {
+      alarm(wait + more, resolve);
+      wakeUp = asked ? undefined : resolve; // whoever says when is not asked sooner
+    });
+  }
+
+  function wake(): void {
+    if (frames && Date.now() - heardAt > STALE_MS) attempt.abort(WOKEN);
+    wakeUp?.();
+  }
+
+  function close(): void {
+    alarm();
+    end.abort();
+    attempt.abort();
+  }
+
+  onWake(wake, end.signal);
   void run();
   return { close, wake };
 }

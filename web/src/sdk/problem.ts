@@ -20,8 +20,14 @@ export class ProblemError extends Error {
   declare readonly fields: readonly FieldProblem[] | undefined;
 
   constructor(status: number, body: Partial<Problem> = {}, retryAfter?: number) {
-    const { code = `http_${status}`, title = code, detail = title, requestId = null, errors: fields } = body;
-    const { retryable = isTransient(status) } = body;
+    const {
+      code = `http_${status}`,
+      title = code,
+      detail = title,
+      requestId = null,
+      retryable = isTransient(status),
+      errors: fields,
+    } = body;
     super(detail);
     Object.assign(this, { status, code, detail, retryable, requestId, retryAfter, fields });
   }
@@ -42,6 +48,6 @@ export const isRefusal = (error: unknown): error is ProblemError =>
 /** The refusal that an answer is; its body may be anything. `Retry-After` counts when it is in seconds. */
 export async function problemOf(response: Response): Promise<ProblemError> {
   const body = await response.json().catch(() => {});
-  const after = Number.parseFloat(response.headers.get("retry-after") ?? "");
-  return new ProblemError(response.status, body ?? {}, after >= 0 ? after : undefined);
+  const after = Number(response.headers.get("retry-after"));
+  return new ProblemError(response.status, body ?? {}, after || undefined);
 }

@@ -4,58 +4,40 @@
  * Where there are no locks or no channels each tab has a connection of its own.
  */
 
-import { keepLine, type Line, type LineListener, type LineOptions } from "./line";
-import type { ConnectionState, OwnerEvent } from "./types";
+import { createAlarm, onAbort } from "./backoff";
+import { type Hear, keepLine, type Line, type News } from "./line";
+import type { Setting } from "./setting";
+import type { ConnectionState } from "./types";
 import { onWake } from "./wake";
 
-export interface OwnerLineOptions extends Omit<LineOptions, "path" | "lastId"> {
-  /** What tabs share that have the same name; undefined: nothing. */
-  name: string | undefined;
-  /** How long the connection outlives its last listener, and how long a leader may say nothing, in ms. */
-  lingerMs: number;
-  leaderSilenceMs: number;
-}
+/** Hears all there is from now on, until the function it gives is called. What was told before is not repeated. */
+export type Join = (hear: Hear) => () => void;
 
-export interface OwnerLine {
-  /** Hears all there is from now on. What was told before is not repeated. */
-  join(listener: LineListener): () => void;
-}
-
-/** What a leader says to the others: an event, if there is one, and where it was and is. They say nothing but "hello". */
-interface Said {
-  readonly state: ConnectionState;
+/** What a leader says to the others: its news, and where it was before. They say nothing, which asks for an answer. */
+interface Said extends News {
   readonly before: string | undefined;
-  readonly id: string | undefined;
-  readonly event: OwnerEvent | undefined;
 }
 
-export function ownerLine({ name, lingerMs, leaderSilenceMs, ...options }: OwnerLineOptions): OwnerLine {
-  const listeners = new Set<LineListener>();
+/** Who has heard nothing for so many times as long as a leader may take to answer asks whether it is there. */
+const QUIET = 20;
+
+/** The connection of all tabs that have the same name, or of this one where there is none. */
+export function ownerLine(setting: Setting, name: string | undefined): Join {
+  const listeners = new Set<Hear>();
+  const linger = createAlarm();
   let state: ConnectionState = "connecting";
   let lastId: string | undefined;
   let leave: (() => void) | undefined;
-  let linger: ReturnType<typeof setTimeout> | undefined;
 
   /** Takes in what the stream, or the tab that reads it, says. */
-  const hears: LineListener = {
-    state(news) {
-      state = news;
-      for (const listener of listeners) listener.state(news);
-    },
-    event(event, id) {
-      if (id) lastId = id;
-      for (const listener of listeners) listener.event(event);
-    },
-    over(error) {
-      stop();
-      for (const listener of listeners) {
-        listeners.delete(listener);
-        listener.over(error);
-      }
-    },
-  };
+  function hear(news: News): void {
+    state = news.state;
+    if (news.id) lastId = news.id;
+    for (const listener of listeners) listener(news);
+    if (state === "closed" || state === "refused") stop();
+  }
 
-  const read = (on: LineListener) => keepLine({ ...options, path: "/api/events", lastId }, on);
+  const read = (on: Hear) => keepLine(setting, "/api/events", on, lastId);
 
   function stop(): void {
     leave?.();
@@ -66,115 +48,92 @@ export function ownerLine({ name, lingerMs, leaderSilenceMs, ...options }: Owner
   /** Takes part in the one connection of all tabs: leads when it is this tab's turn, listens until then. */
   function share(name: string): () => void {
     const channel = new BroadcastChannel(name);
-    let turn: AbortController;
+    const end = new AbortController();
+    const quiet = createAlarm();
+    let turn: AbortController | undefined;
     let line: Line | undefined;
-    let watch: ReturnType<typeof setTimeout>;
 
-    const say = (event?: OwnerEvent, before = lastId) =>
-      channel.postMessage({ state, before, id: lastId, event } satisfies Said);
+    const say = (news: News) => channel.postMessage({ ...news, before: lastId } satisfies Said);
 
     /** Leads from now on, for as long as it is its turn. */
-    const lead = () =>
+    const lead = (signal: AbortSignal) =>
       new Promise<void>((release) => {
-        clearTimeout(watch);
-        const beat = setInterval(() => say(), leaderSilenceMs / 4);
-        line = read({
-          state(news) {
-            hears.state(news);
-            say();
-          },
-          event(event, id) {
-            const before = lastId;
-            hears.event(event, id);
-            say(event as OwnerEvent, before);
-          },
-          over: hears.over,
-        });
-        turn.signal.addEventListener("abort", () => {
-          clearInterval(beat);
-          release();
+        onAbort(signal, release);
+        if (signal.aborted) return;
+        quiet();
+        line = read((news) => {
+          if (!news.error) say(news); // a refusal is for each tab to hear for itself
+          hear(news);
         });
       });
 
     /** Waits for its turn, or takes it from a leader that is frozen. */
-    function compete(isUrgent?: boolean): void {
-      turn?.abort();
+    function compete(steal?: boolean): void {
+      resign();
       turn = new AbortController();
       const { signal } = turn;
-      const lost = () => {
-        if (!signal.aborted) {
-          resign();
-          compete();
-        }
-      };
-      navigator.locks.request(name, isUrgent ? { steal: true } : { signal }, lead).then(lost, lost);
-      expect(leaderSilenceMs);
+      expect(QUIET, greet);
+      navigator.locks
+        .request(name, steal ? { steal } : { signal }, () => lead(signal))
+        .catch(() => {
+          if (signal.aborted) return;
+          if (line) compete();
+          else void lead(signal); // there are no locks for this page
+        });
     }
 
     function resign(): void {
-      clearTimeout(watch);
-      turn.abort();
+      quiet();
+      turn?.abort();
       line?.close();
-      line = undefined;
+      turn = line = undefined;
     }
 
-    const expect = (ms: number) => {
-      clearTimeout(watch);
-      watch = setTimeout(compete, ms * (1 + Math.random()), true);
-    };
+    const expect = (times: number, act: () => void) =>
+      quiet(setting.leaderSilenceMs * times * (1 + Math.random()), act);
 
     /** Who waits for a leader wants it to try now, and to be there. */
-    const greet = () => {
+    function greet(): void {
       if (line) return;
-      if (turn.signal.aborted) compete();
-      channel.postMessage("hello");
-      expect(Math.min(GREETING_MS, leaderSilenceMs));
-    };
+      if (!turn) compete();
+      channel.postMessage(null);
+      expect(1, () => compete(true));
+    }
 
-    channel.onmessage = ({ data }: MessageEvent<Said | "hello">) => {
-      if (data === "hello") {
-        if (line) say();
-        line?.wake();
-      } else if (!line) {
-        expect(leaderSilenceMs);
-        const known = lastId;
-        lastId = data.id;
-        if (data.state !== state) hears.state(data.state);
+    channel.onmessage = ({ data }: MessageEvent<Said | null>) => {
+      if (line) {
+        if (data) return;
+        say({ state });
+        line.wake();
+      } else if (data) {
+        expect(QUIET, greet);
         // Who has heard all that the leader has is where it was; what got lost on the way is not repeated.
-        if (known && known !== data.before) hears.event({ type: "connected" });
-        if (data.event) hears.event(data.event);
+        const isBehind = lastId && lastId !== data.before;
+        lastId = data.before;
+        hear(isBehind ? { ...data, event: { type: "connected" } } : data);
       }
     };
-    const forget = onWake(greet);
+    onWake(greet, end.signal);
     // A page that is put away is frozen as it is, and would hold the lock for nothing.
-    globalThis.addEventListener?.("pagehide", resign);
-    compete();
+    globalThis.addEventListener?.("pagehide", resign, { signal: end.signal });
     greet();
 
     return () => {
-      forget();
-      globalThis.removeEventListener?.("pagehide", resign);
+      end.abort();
       resign();
       channel.close();
     };
   }
 
-  return {
-    join(listener) {
-      clearTimeout(linger);
-      listeners.add(listener);
-      if (leave) listener.state(state);
-      else leave = name && canShare() ? share(name) : read(hears).close;
-      return () => {
-        if (!listeners.delete(listener) || listeners.size) return;
-        clearTimeout(linger);
-        linger = setTimeout(stop, lingerMs);
-      };
-    },
+  return (listener) => {
+    linger();
+    listeners.add(listener);
+    listener({ state });
+    leave ??= name && canShare() ? share(name) : read(hear).close;
+    return () => {
+      if (listeners.delete(listener) && !listeners.size) linger(setting.lingerMs, stop);
+    };
   };
 }
 
-/** How long a leader that lives takes to answer, at the most. */
-const GREETING_MS = 2_000;
-
-const canShare = () => "BroadcastChannel" in globalThis && globalThis.navigator?.locks !== undefined;
+const canShare = () => globalThis.BroadcastChannel && globalThis.navigator?.locks;

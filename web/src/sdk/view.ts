@@ -115,34 +115,33 @@ function adopt(view: JobView, { type: _, ...job }: SnapshotEvent): JobView {
 }
 
 function ticked(view: JobView, { run, attempt, step, progress }: TickEvent): JobView {
+  const { job } = view;
   const isNews = step !== view.step || progress !== view.progress;
-  if (view.phase !== "active" || !view.job || run !== view.run || attempt < view.attempt || !isNews)
-    return view;
-  return { ...view, job: { ...view.job, step, progress }, step, progress };
+  if (job?.status !== "active" || run !== view.run || attempt < view.attempt || !isNews) return view;
+  return { ...view, job: { ...job, step, progress }, step, progress };
 }
 
 function told(view: JobView, event: DurableEvent): JobView {
   const { job } = view;
-  const { status, at } = event;
-  const isFinal = event.type === "final";
-  const isNew = event.run > view.run;
+  const { status, at, type } = event;
+  const { result = null, error = null } = type === "final" ? event : {};
+  const startedAt = event.run === view.run && job?.startedAt;
   const begins = begun(view, event.run);
   return phased({
     ...begins,
     ...factsOf(event),
-    ...(event.type === "update" ? stepped(begins, event) : isFinal && pictured(begins, event.result)),
-    ...(event.type === "error" && { lastError: event }),
+    ...(type === "update" ? stepped(begins, event) : pictured(begins, result)),
+    ...(type === "error" && { lastError: event }),
     job:
       job &&
       ({
         ...job,
-        ...(status !== job.status && { queuePosition: null, eta: null }),
-        ...(isNew && { result: null, error: null, startedAt: null, finishedAt: null }),
-        ...(status === "active" && { startedAt: (!isNew && job.startedAt) || at }),
-        ...(event.type === "error" && { runAt: event.nextAttemptAt }),
-        ...(isFinal && { finishedAt: at, result: event.result ?? null, error: event.error ?? null }),
         ...factsOf(event),
-        ...{ status, updatedAt: at, cancelRequested: event.cancelRequested === true },
+        ...(status !== job.status && { queuePosition: null, eta: null }),
+        ...(type === "error" && { runAt: event.nextAttemptAt }),
+        ...{ status, result, error, updatedAt: at, cancelRequested: event.cancelRequested === true },
+        startedAt: startedAt || (status === "active" ? at : null),
+        finishedAt: type === "final" ? at : null,
       } as Job),
   });
 }
@@ -167,35 +166,36 @@ const begun = (known: Known, run: number): Known =>
 function stepped(known: Known, { step, state, error, preview, at, output }: ChangeEvent): Partial<Known> {
   if (preview) return { previews: [...known.previews, preview] };
   if (!step || !state) return {};
-  const { image, master, thumbnail } = (output ?? {}) as Partial<Output>;
+  const { image, ...others } = (output ?? {}) as Output & { image?: Picture };
   const [, platform] = step.split("render:");
-  const landed = image ?? (platform && error && { platform, status: "failed" as const, error });
+  const picture = image ?? (platform && error && ({ platform, status: "failed", error } as Picture));
   return {
     steps: Object.values({
       ...keyed(known.steps, "name"),
       [step]: { name: step, state, at, error },
     }),
-    ...(landed && { images: { ...known.images, [landed.platform]: landed } }),
+    ...pictured(known, { ...others, images: picture ? [picture] : [] }),
+  };
+}
+
+type Picture = RenderedPicture | FailedPicture;
+
+/** What a result, or the steps of a job, may bring. */
+interface Output {
+  images?: Picture[];
+  master?: StoredPicture;
+  thumbnail?: StoredPicture;
+}
+
+/** What there is to see of it. */
+function pictured(known: Known, output: object | null | undefined): Partial<Known> {
+  const { images = [], master, thumbnail } = (output ?? {}) as Output;
+  return {
+    images: { ...known.images, ...keyed(images, "platform") },
     ...(master && { master, previews: [] }),
     ...(thumbnail && { thumbnail }),
   };
 }
-
-/** What the steps of a job may leave. */
-interface Output {
-  image: RenderedPicture;
-  master: StoredPicture;
-  thumbnail: StoredPicture;
-}
-
-/** What a result shows. */
-const pictured = ({ images }: Known, result: JobResult | null | undefined): Partial<Known> | undefined =>
-  result && "images" in result
-    ? {
-        images: { ...images, ...keyed<RenderedPicture | FailedPicture>(result.images, "platform") },
-        ...("master" in result && { master: result.master, previews: [] }),
-      }
-    : undefined;
 
 /** The phase is the job's status, with what there is to know in it. */
 const phased = (known: Known): JobView => {

@@ -226,14 +226,36 @@ test.each(["locks", "channels"])("without %s each tab has a stream of its own", 
   }
 });
 
-test("callers of different identities share nothing", async () => {
+test("callers with sessions of their own share nothing", async () => {
   const server = await scriptedServer();
   record(server, [change(1)]);
   server.script = (stream) => stream.open().event(FRESH, "era-0-0");
-  const tabs = ["ada", "bob"].map((identity) => new Subscriber(tabOf(server, { identity, token: identity })));
+  const sessions = ["a".repeat(22), "b".repeat(22)];
+  const tabs = sessions.map((sessionId) => new Subscriber(tabOf(server, { sessionId })));
+  await all(tabs, ({ states }) => states.includes("live"));
+  expect(server.connections.map(({ asked }) => asked.headers["x-session-id"])).toEqual(sessions);
+});
+
+test("callers whom a token names share nothing, unless they are told to", async () => {
+  vi.stubGlobal("document", { hidden: false });
+  const server = await scriptedServer();
+  record(server, [change(1)]);
+  server.script = (stream) => stream.open().event(FRESH, "era-0-0");
+  const tabs = ["ada", "bob"].map((token) => new Subscriber(clientOf(server, { token })));
   await all(tabs, ({ states }) => states.includes("live"));
   expect(server.connections.map(({ asked }) => asked.headers.authorization)).toEqual([
     "Bearer ada",
     "Bearer bob",
   ]);
+});
+
+test("a page that may have no locks reads a stream of its own", async () => {
+  const refused = { request: () => Promise.reject(new DOMException("No.", "SecurityError")) };
+  vi.stubGlobal("navigator", { locks: refused, onLine: true });
+  const server = await scriptedServer();
+  record(server, [change(1)]);
+  server.script = (stream) => stream.open().event(FRESH, "era-0-0");
+  const tab = new Subscriber(tabOf(server));
+  await tab.until(({ states }) => states.includes("live"));
+  expect(server.connections).toHaveLength(1);
 });

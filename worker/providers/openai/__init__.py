@@ -131,6 +131,10 @@ class OpenAIProvider(ImageProvider):
         wrong = complaint(self._wishes.model, listing, self._backend, self._today())
         return Standing("down", wrong) if wrong else listing.standing
 
+    def heard(self, failed_at: int) -> bool:
+        """What others met is asked about anew, as if it had been met here."""
+        return self._lookout.heard(failed_at)
+
     async def generate(
         self,
         request: ImageRequest,
@@ -149,6 +153,7 @@ class OpenAIProvider(ImageProvider):
             self._lookout.failed()
             raise
         self._lookout.made()
+        _compare(request, answer, picture)
         progress(1.0)
         return GeneratedImage(
             data=picture.data,
@@ -230,6 +235,16 @@ class OpenAIProvider(ImageProvider):
             priced=None if cost is None else self._prices.as_of.isoformat(),
             quality=answer.quality,
             usage=usage,
+        )
+
+
+def _compare(request: ImageRequest, answer: Answer, picture: Picture) -> None:
+    """Log that a picture has another size than was asked for: it was paid for, and is taken as it is."""
+    asked, made = f"{request.width}x{request.height}", f"{picture.size.width}x{picture.size.height}"
+    if asked != made:
+        log.warning(
+            "the picture provider made another size than it was asked for",
+            extra={"asked": asked, "made": made, "requestId": answer.request_id},
         )
 
 

@@ -32,6 +32,7 @@ class Lookout:
         self._seconds = seconds
         self._listing: Listing = Listing(Standing("unknown", "The picture provider has not been asked yet."), {})
         self._due_at = self._made_at = self._refused_until = -math.inf
+        self._heard_of, self._heard_at = 0, -math.inf
         self._looking: asyncio.Task[None] | None = None
 
     async def look(self) -> Listing:
@@ -56,6 +57,14 @@ class Lookout:
     def failed(self) -> None:
         """Take in that a call failed: the last word may be old."""
         self._due_at = -math.inf
+
+    def heard(self, failed_at: int) -> bool:
+        """Take in when a call of any process last failed, by the record's clock; whether that makes the last word old."""
+        news = failed_at != self._heard_of and _now() >= self._heard_at + min(ILL_SECONDS, self._seconds)
+        if news:
+            self._heard_of, self._heard_at = failed_at, _now()
+            self.failed()
+        return news
 
     async def close(self) -> None:
         """Ask no more; harmless when repeated."""
