@@ -102,6 +102,18 @@ test("pauses grow with failures, and are drawn from all of the range", async () 
   expect(backoff(5)).toBe(0);
 });
 
+test("no pause is longer than five minutes, whatever the server asks for", async () => {
+  const { createAlarm } = await import("../../src/sdk/backoff");
+  vi.useFakeTimers();
+  const act = vi.fn();
+  createAlarm()(2 ** 40, act);
+  vi.advanceTimersByTime(299_999);
+  expect(act).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(1);
+  expect(act).toHaveBeenCalledTimes(1);
+  vi.useRealTimers();
+});
+
 test("a captive portal's page is no answer: it is tried again", async () => {
   const server = await scriptedServer();
   const subscriber = new Subscriber(clientOf(server));
