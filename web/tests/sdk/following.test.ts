@@ -170,6 +170,18 @@ describe("a followed job", () => {
     expect(server.count(`GET ${PATH}`)).toBe(2);
   });
 
+  test("is told to nobody who has left by then", async () => {
+    const server = await scriptedServer();
+    record(server, [change(1), change(2)]);
+    const client = tabOf(server);
+    const [first, stream] = await followed(server, client);
+    const gone = new Subscriber(client);
+    gone.stop();
+    tell(stream, final(3));
+    await first.until(({ ends }) => ends.length === 1);
+    expect([gone.states, gone.views, gone.ends]).toEqual([[], [], []]);
+  });
+
   test("may be followed again by who is told of its end", async () => {
     const server = await scriptedServer();
     const events: { seq: number }[] = [change(1), change(2)];

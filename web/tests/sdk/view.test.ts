@@ -33,6 +33,18 @@ test("a place in the queue is forgotten when the job begins", () => {
   expect(view.job).toMatchObject({ status: "active", queuePosition: null, seq: 2 });
 });
 
+test("a run has begun with its first attempt, and a run that waits has not", () => {
+  const startedAt = "2025-12-31T00:00:00.000Z";
+  const waiting = snapshot({ seq: 1, status: "waiting", startedAt: null });
+  expect(after(waiting, change(2)).job?.startedAt).toBe(change(2).at);
+  expect(after(snapshot({ startedAt }), change(3)).job).toMatchObject({ startedAt, finishedAt: null });
+  expect(after(snapshot({ startedAt }), final(3)).job).toMatchObject({ startedAt, finishedAt: final(3).at });
+  const again = change(4, { run: 2, status: "waiting" });
+  expect(after(snapshot({ startedAt }), final(3), again).job).toMatchObject({
+    ...{ startedAt: null, finishedAt: null, result: null },
+  });
+});
+
 test("a job that is to be cancelled is active, and says so", () => {
   expect(after(active, change(3, { cancelRequested: true }))).toMatchObject({
     phase: "active",

@@ -118,38 +118,42 @@ function Developing({ image, alt, onShown }: DevelopingProps) {
   );
 }
 
+/** What it is and what can be done with it; as high and as wide before the picture has come as afterwards. */
 function Caption({ place, image, code }: { place: Place; image: Picture | null; code: string | undefined }) {
   const size = place.width > 1 ? files.pixels(place.width, place.height) : "";
   const fitted = image?.fit ? words.fits[image.fit] : "";
+  const about = code ?? [size, fitted].filter(Boolean).join(" · ");
   const what = image ? `${files.format(image.contentType)}, ${files.size(image.size)}` : "";
   return (
     <figcaption className={styles.caption}>
       <p className={styles.label}>
         <b>{place.fullLabel}</b>
-        <span>{code ?? [size, fitted].filter(Boolean).join(" · ")}</span>
+        <span title={about}>{about}</span>
       </p>
-      {image && (
-        <span className={styles.acts}>
-          <button
-            type="button"
-            className={`${button.button} ${button.only} ${button.bare} ${styles.copy}`}
-            aria-label={words.copy(place.fullLabel)}
-            title={words.copy(place.fullLabel)}
-            onClick={() => copyLink(image.url, copied.image(times.dayAndClock(image.urlExpiresAt)))}
-          >
-            <Icon name="link" />
-          </button>
-          <a
-            className={`${button.button} ${button.only} ${button.bare}`}
-            href={saveUrl(image)}
-            download
-            aria-label={words.download(place.fullLabel, what)}
-            title={words.download(place.fullLabel, what)}
-          >
-            <Icon name="down" />
-          </a>
-        </span>
-      )}
+      <span className={styles.acts}>
+        {image && (
+          <>
+            <button
+              type="button"
+              className={`${button.button} ${button.only} ${button.bare} ${styles.copy}`}
+              aria-label={words.copy(place.fullLabel)}
+              title={words.copy(place.fullLabel)}
+              onClick={() => copyLink(image.url, copied.image(times.dayAndClock(image.urlExpiresAt)))}
+            >
+              <Icon name="link" />
+            </button>
+            <a
+              className={`${button.button} ${button.only} ${button.bare}`}
+              href={saveUrl(image)}
+              download
+              aria-label={words.download(place.fullLabel, what)}
+              title={words.download(place.fullLabel, what)}
+            >
+              <Icon name="down" />
+            </a>
+          </>
+        )}
+      </span>
     </figcaption>
   );
 }
