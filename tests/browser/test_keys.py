@@ -82,6 +82,7 @@ async def test_the_whole_visit_by_keys(host: Host, context: BrowserContext) -> N
             await keys.press("Control+Enter")
             await page.wait_for_url("**/jobs/*")
             await stands_somewhere(visit)
+            await visit.previews()
             easel.finish()
             await visit.ends()
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.easel import Easel, painted_by
-from tests.browser.visit import PLACES, PROMPT, UNFOUND, visiting
+from tests.browser.visit import PROMPT, UNFOUND, visiting
 from tests.fakes.openai import FakeOpenAI
 from tests.flows.soundness import assert_sound
 from tests.web.studio import BUILD_SECONDS
@@ -39,7 +39,7 @@ async def test_reloaded_in_mid_job_it_goes_on_live_and_nothing_is_doubled(
             await visit.page.reload()
             await expect(visit.page.get_by_role("heading", name=PROMPT)).to_be_visible()
             await visit.says("Making the picture")
-            await expect(visit.sheet.locator("figure img:not([data-ready])")).to_have_count(len(PLACES))
+            await visit.previews()
 
             # Back to the start it is a line among what is in the making; and from there it is found again.
             await visit.page.go_back()

@@ -6,11 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from playwright.async_api import expect
 
 from tests.browser.easel import Easel, painted_by
 from tests.browser.tour import MANY
-from tests.browser.visit import PLACES, visiting
+from tests.browser.visit import visiting
 from tests.fakes.openai import FakeOpenAI
 from tests.web.studio import BUILD_SECONDS
 
@@ -57,7 +56,7 @@ async def test_nothing_shifts_while_events_arrive(host: Host, context: BrowserCo
             await watched.page.set_viewport_size({"width": width, "height": 900})
             await watched.page.reload()
             await watched.says("Making the picture")
-            await expect(watched.sheet.locator("figure img:not([data-ready])")).to_have_count(len(MANY))
+            await watched.previews(MANY)
             easel.finish()
             await watched.ends(MANY)
             assert await watched.page.evaluate(_SHIFTS) == []
@@ -70,7 +69,7 @@ async def test_who_wants_no_motion_gets_none(host: Host, context: BrowserContext
         async with visiting(context, server.url) as visits:
             visit = await visits.come()
             await visit.make()
-            await expect(visit.sheet.locator("figure img:not([data-ready])")).to_have_count(len(PLACES))
+            await visit.previews()
             assert await visit.page.evaluate(_MOVING)  # what runs shows that it is under way
             await visit.page.emulate_media(reduced_motion="reduce")
             await visit.until(f"() => ({_MOVING}).length === 0")

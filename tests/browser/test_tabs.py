@@ -73,6 +73,7 @@ async def test_twelve_tabs_have_one_stream_that_is_handed_on(host: Host, context
             for visit in others:
                 streams.watch(visit)
                 await visit.says("Making the picture")
+                await visit.previews()
             assert await streams.open_now() == 1
 
             await leader.page.close()

@@ -39,7 +39,7 @@ async def test_redis_dies_in_mid_job_and_comes_back(host: Host, context: Browser
             async with visiting(context, server.url) as visits:
                 visit = await visits.come()
                 await visit.make()
-                await easel.begun()
+                await visit.previews()
                 await visit.says("Making the picture")
                 await asyncio.to_thread(redis.kill)
                 banner = visit.banner.filter(has_text="Redis, which shares out the work, is away.")
@@ -65,7 +65,7 @@ async def test_cancelled_while_it_waits_and_while_it_runs(host: Host, context: B
         async with visiting(context, server.url) as visits:
             running, waiting = await visits.come(), await visits.come()
             await running.make()
-            await easel.begun()
+            await running.previews()
             await waiting.make("Another one that waits")
             await waiting.says("Next in line")
             await waiting.button("Cancel").click()
@@ -108,7 +108,7 @@ async def test_offline_for_a_while_it_catches_up_by_itself(host: Host, context: 
         async with visiting(context, server.url) as visits:
             visit = await visits.come(expecting=[LOST])
             await visit.make()
-            await easel.begun()
+            await visit.previews()
             await visit.says("Making the picture")
             await context.set_offline(True)
             await expect(visit.banner.filter(has_text="You are offline.")).to_be_visible()

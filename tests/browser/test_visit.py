@@ -53,7 +53,7 @@ async def test_the_whole_visit(host: Host, context: BrowserContext) -> None:
 
             # It is followed live: the provider's previews show through before anything is cut.
             await visit.says("Making the picture")
-            await expect(visit.sheet.locator("figure img:not([data-ready])")).to_have_count(len(PLACES))
+            await visit.previews()
             easel.finish()
             await visit.ends()
             assert fake.bills == 1

@@ -122,7 +122,7 @@ async def main_states(stage: Stage) -> AsyncGenerator[str]:
     easel = stage.next_easel()
     await visit.make()
     await easel.begun()
-    await expect(visit.sheet.locator("figure img:not([data-ready])")).to_have_count(len(PLACES))
+    await visit.previews()
     yield "previews"
     easel.finish()
     await visit.ends()

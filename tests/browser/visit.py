@@ -29,6 +29,9 @@ LOST: Final = re.compile(r"Failed to load resource: net::ERR_|ERR_INCOMPLETE_CHU
 
 UNFOUND: Final = re.compile(r"Failed to load resource: the server responded with a status of 404")
 
+OVERTAKEN: Final = re.compile(r"status of 404 .*/api/files/")
+"""A preview that was gone when it was asked for, as the picture itself had come meanwhile: nobody can know before."""
+
 REFUSED: Final = re.compile(r"Failed to load resource: the server responded with a status of 50[023]")
 
 _BOUND: Final = PATIENCE * 1_000
@@ -37,6 +40,9 @@ _SHOWN: Final = "[...document.querySelectorAll('main figure img[data-ready]')].m
 """The files that the sheet shows, of those pictures that have come."""
 
 expect.set_options(timeout=_BOUND)
+
+
+_PROOFS: Final = "[...document.querySelectorAll('main figure img:not([data-ready])')]"
 
 
 class Visit:
@@ -121,6 +127,12 @@ class Visit:
     async def says(self, line: str | re.Pattern[str]) -> None:
         """Wait until it is said of the work that is shown."""
         await expect(self.page.get_by_role("article").get_by_text(line).first).to_be_visible()
+
+    async def previews(self, labels: Iterable[str] = PLACES) -> None:
+        """Wait until a preview has come and shines through each of these places."""
+        await self.until(
+            f"count => ({_PROOFS}).filter(({{naturalWidth}}) => naturalWidth > 0).length === count", len(list(labels))
+        )
 
     async def has(self, labels: Iterable[str] = PLACES) -> None:
         """Wait until the pictures of just these places are shown, each once and really there."""
