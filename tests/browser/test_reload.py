@@ -55,7 +55,9 @@ async def test_reloaded_in_mid_job_it_goes_on_live_and_nothing_is_doubled(
             # To nobody else does it exist.
             async with await browser.new_context() as other, visiting(other, server.url) as strangers:
                 stranger = await strangers.come(f"/jobs/{visit.job_id}", expecting=[UNFOUND])
-                await expect(stranger.page.get_by_role("heading", name="This job is not kept any more")).to_be_visible()
+                await expect(
+                    stranger.page.get_by_role("heading", name="This job is gone, or not yours")
+                ).to_be_visible()
                 await stranger.page.get_by_role("link", name="Start anew").click()
                 await expect(stranger.prompt).to_be_visible()
     assert_sound(host.data_dir)

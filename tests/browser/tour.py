@@ -176,7 +176,7 @@ async def other_states(stage: Stage) -> AsyncGenerator[str]:
     await visit.says("Failed")
     yield "failed"
     await visit.page.goto(f"{visit.url}/jobs/00000000-0000-7000-8000-000000000000")
-    await expect(visit.page.get_by_role("heading", name="This job is not kept any more")).to_be_visible()
+    await expect(visit.page.get_by_role("heading", name="This job is gone, or not yours")).to_be_visible()
     yield "gone"
 
     await visit.page.goto(first)

@@ -1,4 +1,4 @@
-import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useLocation, useNavigate, useNavigationType } from "react-router";
 import { addressOf } from "./address";
 import { Composer } from "./composer/Composer";
@@ -14,19 +14,26 @@ import { type ImageGenerationArgs, known, server } from "./served/server";
 import { announce } from "./shell/announcer";
 import { Banners, ProblemBanner } from "./shell/Banners";
 import { Header } from "./shell/Header";
+import { Later, later } from "./shell/Later";
 import styles from "./shell/shell.module.css";
 import { type Studio as Shared, StudioProvider } from "./shell/studio";
 import { useKeys } from "./shell/useKeys";
 
 const loadWork = () => import("./work/WorkPage");
-const WorkPage = lazy(async () => ({ default: (await loadWork()).WorkPage }));
-const Help = lazy(async () => ({ default: (await import("./dialogs/Help")).Help }));
+const WorkPage = later(async () => (await loadWork()).WorkPage);
+const Help = later(async () => (await import("./dialogs/Help")).Help);
+
+/** What cannot be fetched ahead is told of when it is to be drawn. */
+const ahead = (load: () => Promise<unknown>) => void load().catch(() => {});
 
 /** Fetches what is drawn only later: at once where the address asks for it, else when there is time. */
 export function fetchAhead(): void {
-  if (location.pathname !== "/") return void loadWork();
-  void loadEmpty();
-  setTimeout(loadWork, 500);
+  if (location.pathname === "/") {
+    ahead(loadEmpty);
+    setTimeout(ahead, 500, loadWork);
+  } else {
+    ahead(loadWork);
+  }
 }
 
 /** Whether form and sheet are not side by side: then a page is another sheet, not the same one in another place. */
@@ -150,13 +157,23 @@ export function Studio() {
             />
           )}
           <Suspense fallback={<Blank />}>
-            {address && shown && <WorkPage key={shown} {...address} />}
+            {address && shown && (
+              <Later key={shown}>
+                <WorkPage {...address} />
+              </Later>
+            )}
           </Suspense>
           <Running without={shown} />
           <Gallery without={shown} welcome={shown === null} />
         </main>
       </div>
-      <Suspense>{helps && <Help onClose={() => setHelps(false)} />}</Suspense>
+      <Suspense>
+        {helps && (
+          <Later onClose={() => setHelps(false)}>
+            <Help onClose={() => setHelps(false)} />
+          </Later>
+        )}
+      </Suspense>
     </StudioProvider>
   );
 }

@@ -141,8 +141,8 @@ export const work = {
   steps: "Steps",
   stepStates: { started: "under way", done: "done", failed: "failed" },
   progress: "Progress",
-  goneTitle: "This job is not kept any more",
-  gone: "Jobs are kept for a while, pictures stay. Look for it among what was made before, or start anew.",
+  goneTitle: "This job is gone, or not yours",
+  gone: "Jobs are kept for a while, pictures stay. If it was yours, look for it among what was made before, or start anew.",
   goneGeneration: "These pictures are gone",
   goneGenerationText: "They were deleted, here or elsewhere, or belong to somebody else.",
   toStart: "Start anew",
@@ -273,7 +273,7 @@ export const help = {
   single: "Keys without Ctrl, such as ? and /",
   costs: "What it costs",
   costsText:
-    "One picture is paid for; all sizes are cut from it, and cutting again is free. The price is shown before you send and kept with each job.",
+    "One picture is paid for; all sizes are cut from it, and cutting again is free. What it costs is said before you send where that is known, else once it is accepted, and is kept with each job.",
 };
 
 export const errors = {
@@ -281,5 +281,11 @@ export const errors = {
   unknownTitle: "Something went wrong on this page.",
   away: "The server could not be reached.",
   crashed: "This part of the page failed.",
+  renewed: [
+    "This part of the page could not be fetched.",
+    "Most likely the page was renewed meanwhile. Load it again to go on; what you wrote stays.",
+  ],
+  failedPart: ["This part of the page failed.", "The rest goes on. What you wrote stays."],
+  close: "Close",
   reload: "Load the page again",
-};
+} as const;

@@ -26,14 +26,13 @@ export function onAbort(signal: AbortSignal | undefined, act: () => void): () =>
 }
 
 /** Waits so long, or until the signal is given up. */
-export const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const alarm = createAlarm();
-    const end = () => {
-      alarm();
-      signal?.removeEventListener("abort", end);
-      resolve();
-    };
-    alarm(ms, end);
-    signal?.addEventListener("abort", end);
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  const alarm = createAlarm();
+  let forget = () => {};
+  await new Promise<void>((resolve) => {
+    alarm(ms, resolve);
+    forget = onAbort(signal, resolve);
   });
+  alarm();
+  forget();
+}

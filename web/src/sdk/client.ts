@@ -98,7 +98,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const { sessionId = isPage || isNamed ? "" : secret() } = options;
   const { sharing = !isPage ? "off" : isNamed ? "tab" : "browser" } = options;
   const http = createHttp({ ...options, sessionId });
-  const { subscribe, watch } = subscriptions(
+  const { subscribe, watch, renew } = subscriptions(
     {
       ...TIMING,
       ...options.timing,
@@ -129,6 +129,7 @@ export function createClient(options: ClientOptions = {}): Client {
       if (error.code !== "malformed" || isNamed || sessionId) throw error;
       const stream = await http.open("/api/events", undefined, signal).catch(() => {});
       await stream?.body?.cancel();
+      renew(); // what is open hears of the session that was
       return send();
     });
   }

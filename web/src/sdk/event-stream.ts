@@ -57,4 +57,4 @@ export async function readStream(
 }
 
 /** There was more to come. */
-export const broken = (): ConnectionLost => new ConnectionLost("The stream has broken off.");
+export const broken = (): ConnectionLost => new ConnectionLost("The connection is lost.");

@@ -106,6 +106,7 @@ export function followJob(
       held.push(event);
       if (!failures) void read();
     } else pass(event);
+    if (!failures) goOn();
   }
 
   /** Reads how the job is, and all events that were not told yet. */
@@ -163,7 +164,8 @@ export function followJob(
     if (!mayRead) return;
     if (mustRead || failures) again(wait, read);
     else if (isPolling) again(setting.pollMs, read);
-    else if (view.phase === "waiting") again(setting.standingMs, read);
+    // What is silent for long may be told elsewhere: an active job ticks.
+    else again(setting.standingMs * (view.phase === "waiting" ? 1 : 3), read);
   }
 
   function hear({ state, event, error }: News): void {

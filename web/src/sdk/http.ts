@@ -41,7 +41,6 @@ export interface Http {
   readonly credentials: RequestCredentials | undefined;
 }
 
-const ANSWER_MS = 30_000;
 const REPEATS = 4;
 const PATIENCE_SECONDS = 30;
 
@@ -79,7 +78,7 @@ export function createHttp(options: HttpOptions): Http {
       const search = new URLSearchParams(JSON.parse(JSON.stringify(query))); // without what is undefined
       for (let failures = 0; ; failures++) {
         try {
-          const patience = AbortSignal.timeout(ANSWER_MS);
+          const patience = AbortSignal.timeout(PATIENCE_SECONDS * 1000);
           const response = await send(
             search.size ? `${path}?${search}` : path,
             {
@@ -94,7 +93,7 @@ export function createHttp(options: HttpOptions): Http {
         } catch (cause) {
           signal?.throwIfAborted();
           const error =
-            cause instanceof ProblemError ? cause : new ConnectionLost("There was no answer.", { cause });
+            cause instanceof ProblemError ? cause : new ConnectionLost("The connection is lost.", { cause });
           const { retryable = true, retryAfter = 0 } = error as Partial<ProblemError>;
           // Nobody waits for long; who is to come back much later is told so.
           if (!idempotencyKey || !retryable || failures >= REPEATS || retryAfter > PATIENCE_SECONDS)

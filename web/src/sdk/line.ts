@@ -25,16 +25,9 @@ export type Hear = (news: News) => void;
 
 export interface Line {
   close(): void;
-  /** Tries now what was to be tried later. */
-  wake(): void;
+  /** Tries now what was to be tried later; `isAnew`: in any case, and from the beginning, as who is somebody else now. */
+  wake(isAnew?: boolean): void;
 }
-
-/** After so many failures in a row it is time to ask instead. */
-const FAILURES = 3;
-/** With a comment each 15 s, a stream that was silent for longer when its page woke up has died in its sleep. */
-const STALE_MS = 20_000;
-/** Why an attempt is given up that is to be followed by another at once. */
-const WOKEN = "woken";
 
 /** Keeps a stream, which goes on after the event that was told last, if there is one. */
 export function keepLine(setting: Setting, path: string, hear: Hear, lastId?: string): Line {
@@ -70,10 +63,6 @@ export function keepLine(setting: Setting, path: string, hear: Hear, lastId?: st
     hear({ state: "live", event, id });
   }
 
-  function retry(ms: number): void {
-    retryMs = ms;
-  }
-
   /** Nothing gets through, or nothing but the beginning: somebody on the way holds the answer back. */
   const isStuck = () => heardAt - beganAt < setting.firstByteMs / 5;
 
@@ -90,7 +79,7 @@ export function keepLine(setting: Setting, path: string, hear: Hear, lastId?: st
       frames = beganAt = heardAt = 0;
       alarm(setting.firstByteMs, giveUp);
       try {
-        isMore = await readStream(setting, path, lastId, heard, retry, attempt.signal);
+        isMore = await readStream(setting, path, lastId, heard, (ms) => (retryMs = ms), attempt.signal);
       } catch (cause) {
         error = cause as ProblemError; // if it is not, it has no `retryAfter`
       }
@@ -102,7 +91,7 @@ export function keepLine(setting: Setting, path: string, hear: Hear, lastId?: st
         close();
         return hear({ state: error ? "refused" : "closed", error });
       }
-      if (attempt.signal.reason !== WOKEN) await rest(error?.retryAfter);
+      if (attempt.signal.reason !== 0) await rest(error?.retryAfter);
     }
   }
 
@@ -111,15 +100,19 @@ export function keepLine(setting: Setting, path: string, hear: Hear, lastId?: st
     else failures = 0;
     const wait = heardAt ? retryMs : backoff(failures);
     const more = asked * 1_000 || (isMute ? setting.restMs : 0);
-    hear({ state: isOffline() ? "offline" : isMute || failures >= FAILURES ? "polling" : "reconnecting" });
+    // After three failures in a row it is time to ask instead.
+    hear({ state: isOffline() ? "offline" : isMute || failures > 2 ? "polling" : "reconnecting" });
     await new Promise<void>((resolve) => {
       alarm(wait + more, resolve);
       wakeUp = asked ? undefined : resolve; // whoever says when is not asked sooner
     });
   }
 
-  function wake(): void {
-    if (frames && Date.now() - heardAt > STALE_MS) attempt.abort(WOKEN);
+  function wake(isAnew?: boolean): void {
+    if (isAnew) lastId = undefined;
+    // With a comment each 15 s, one that was silent for longer when its page woke up has died in its sleep. The reason 0
+    // has another attempt follow at once.
+    if (isAnew || (frames && Date.now() - heardAt > 20_000)) attempt.abort(0);
     wakeUp?.();
   }
 

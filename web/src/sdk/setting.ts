@@ -10,7 +10,7 @@ export interface Timing {
   longestFrame: number;
   /** Pause before a stream is tried again where none got through; more is added with each failure. */
   restMs: number;
-  /** Pauses between questions: where no stream gets through, and for the place in the queue. */
+  /** Pauses between questions: where no stream gets through, and for the place in the queue (3 times that where a job is silent). */
   pollMs: number;
   standingMs: number;
   /** How long the connection for all jobs outlives its last listener. */

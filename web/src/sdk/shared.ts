@@ -13,21 +13,25 @@ import { onWake } from "./wake";
 /** Hears all there is from now on, until the function it gives is called. What was told before is not repeated. */
 export type Join = (hear: Hear) => () => void;
 
-/** What a leader says to the others: its news, and where it was before. They say nothing, which asks for an answer. */
+/** What a leader says to the others: its news, and where it was before. They say a `Greeting`. */
 interface Said extends News {
   readonly before: string | undefined;
 }
 
+/** What asks a leader for an answer; 0 also to connect anew, as the caller has another session. */
+type Greeting = null | 0;
+
 /** Who has heard nothing for so many times as long as a leader may take to answer asks whether it is there. */
 const QUIET = 20;
 
-/** The connection of all tabs that have the same name, or of this one where there is none. */
-export function ownerLine(setting: Setting, name: string | undefined): Join {
+/** The connection of all tabs that have the same name, or of this one where there is none; and what makes it anew. */
+export function ownerLine(setting: Setting, name: string | undefined): [join: Join, renew: () => void] {
   const listeners = new Set<Hear>();
   const linger = createAlarm();
   let state: ConnectionState = "connecting";
   let lastId: string | undefined;
-  let leave: (() => void) | undefined;
+  let kept: Line | undefined;
+  let greeting: Greeting = null;
 
   /** Takes in what the stream, or the tab that reads it, says. */
   function hear(news: News): void {
@@ -40,13 +44,13 @@ export function ownerLine(setting: Setting, name: string | undefined): Join {
   const read = (on: Hear) => keepLine(setting, "/api/events", on, lastId);
 
   function stop(): void {
-    leave?.();
-    leave = lastId = undefined;
+    kept?.close();
+    kept = lastId = undefined;
     state = "connecting";
   }
 
   /** Takes part in the one connection of all tabs: leads when it is this tab's turn, listens until then. */
-  function share(name: string): () => void {
+  function share(name: string): Line {
     const channel = new BroadcastChannel(name);
     const end = new AbortController();
     const quiet = createAlarm();
@@ -96,15 +100,16 @@ export function ownerLine(setting: Setting, name: string | undefined): Join {
     function greet(): void {
       if (line) return;
       if (!turn) compete();
-      channel.postMessage(null);
+      channel.postMessage(greeting);
+      greeting = null;
       expect(1, () => compete(true));
     }
 
-    channel.onmessage = ({ data }: MessageEvent<Said | null>) => {
+    channel.onmessage = ({ data }: MessageEvent<Said | Greeting>) => {
       if (line) {
         if (data) return;
         say({ state });
-        line.wake();
+        line.wake(data === 0);
       } else if (data) {
         expect(QUIET, greet);
         // Who has heard all that the leader has is where it was; what got lost on the way is not repeated.
@@ -118,22 +123,29 @@ export function ownerLine(setting: Setting, name: string | undefined): Join {
     globalThis.addEventListener?.("pagehide", resign, { signal: end.signal });
     greet();
 
-    return () => {
-      end.abort();
-      resign();
-      channel.close();
+    return {
+      close() {
+        end.abort();
+        resign();
+        channel.close();
+      },
+      wake: (isAnew) => (line ? line.wake(isAnew) : greet()),
     };
   }
 
-  return (listener) => {
-    linger();
-    listeners.add(listener);
-    listener({ state });
-    leave ??= name && canShare() ? share(name) : read(hear).close;
-    return () => {
-      if (listeners.delete(listener) && !listeners.size) linger(setting.lingerMs, stop);
-    };
-  };
+  return [
+    (listener) => {
+      linger();
+      listeners.add(listener);
+      listener({ state });
+      kept ??= name && globalThis.BroadcastChannel && globalThis.navigator?.locks ? share(name) : read(hear);
+      return () => {
+        if (listeners.delete(listener) && !listeners.size) linger(setting.lingerMs, stop);
+      };
+    },
+    () => {
+      greeting = 0; // also of who joins the others only later
+      kept?.wake(true);
+    },
+  ];
 }
-
-const canShare = () => globalThis.BroadcastChannel && globalThis.navigator?.locks;

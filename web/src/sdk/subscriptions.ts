@@ -27,12 +27,14 @@ export interface Subscriptions {
   /** `givenUp` is told the reason of the signal. */
   subscribe(jobId: string, options: SubscribeOptions, givenUp?: (reason: unknown) => void): () => void;
   watch(options: WatchOptions): () => void;
+  /** The caller has another session from now on. */
+  renew(): void;
 }
 
 /** Each job has a stream of its own where nothing is shared; tabs share one that have the same name. */
 export function subscriptions(setting: Setting, isShared: boolean, name?: string): Subscriptions {
   const followed = new Map<string, Subscribe>();
-  const join = ownerLine(setting, name);
+  const [join, renew] = ownerLine(setting, name);
 
   function follow(jobId: string, token?: string): Subscribe {
     const stream = `${jobPath(jobId)}/events${token ? `?token=${encodeURIComponent(token)}` : ""}`;
@@ -100,5 +102,6 @@ export function subscriptions(setting: Setting, isShared: boolean, name?: string
     subscribe: (jobId, { signal, token, ...listener }, givenUp) =>
       until(signal, follow(jobId, token)(listener), givenUp),
     watch: (options) => until(options.signal, watch(options)),
+    renew,
   };
 }

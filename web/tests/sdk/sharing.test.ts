@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Client, OwnerEvent } from "../../src/sdk";
 import { Locks } from "./locks";
-import { change, clientOf, eventually, final, jobOf, PATH, record, Subscriber } from "./made";
+import { change, clientOf, eventually, final, ID, jobOf, PATH, record, Subscriber } from "./made";
 import { type Connection, type ScriptedServer, scriptedServer } from "./scripted-server";
 
 const FRESH = { type: "connected" };
@@ -257,5 +257,50 @@ test("a page that may have no locks reads a stream of its own", async () => {
   server.script = (stream) => stream.open().event(FRESH, "era-0-0");
   const tab = new Subscriber(tabOf(server));
   await tab.until(({ states }) => states.includes("live"));
+  expect(server.connections).toHaveLength(1);
+});
+
+/** The next POST is refused for want of a session. */
+const lostSession = (server: ScriptedServer) => {
+  let times = 0;
+  server.route("POST /api/jobs/image-generation", () =>
+    times++ ? { status: 202, body: { jobId: ID } } : { status: 400, body: { code: "malformed" } },
+  );
+};
+
+test.each([
+  ["that leads", 0],
+  ["that listens", 1],
+  ["that joins only then", 2],
+])("a tab %s has the stream connected anew when it was given a new session", async (_, asker) => {
+  const server = await scriptedServer();
+  record(server, [change(1)]);
+  lostSession(server);
+  const clients = [tabOf(server), tabOf(server), tabOf(server)];
+  const tabs = clients.slice(0, 2).map((client) => client.watchJobs({ onEvent: () => {} }));
+  const old = (await server.stream()).open().event(FRESH, "era-0-7");
+  await eventually(() => server.openStreams === 1);
+  server.script = (stream) => stream.open().event(FRESH, "era-1-0");
+  await clients[asker]?.createGenerationJob({ prompt: "a lighthouse", platforms: ["reel-cover"] });
+  const job = new Subscriber(clients[asker] as Client);
+  await old.closed;
+  await eventually(() => server.openStreams === 1 && server.connections.length === 3);
+  const renewed = server.connections.find(({ isClosed }) => !isClosed);
+  expect(renewed?.asked.headers).not.toHaveProperty("last-event-id");
+  await job.until(({ views }) => views.length > 0);
+  if (renewed) tell(renewed, change(2), final(3));
+  await job.until(({ ends }) => ends.length === 1);
+  for (const stop of tabs) stop();
+});
+
+test("an active job of which a live stream says nothing is read", async () => {
+  const server = await scriptedServer();
+  const events: { seq: number }[] = [change(1), change(2)];
+  record(server, events);
+  const tab = new Subscriber(tabOf(server, { timing: { standingMs: 10 } }));
+  (await server.stream()).open().event(FRESH, "era-0-0");
+  await tab.until(({ states, views }) => states.at(-1) === "live" && views.length > 0);
+  events.push(final(3));
+  await tab.until(({ ends }) => ends.length === 1);
   expect(server.connections).toHaveLength(1);
 });

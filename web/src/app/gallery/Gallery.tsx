@@ -1,15 +1,16 @@
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import { times } from "../formats";
 import { status, gallery as words } from "../messages";
 import { useGenerations } from "../served/queries";
 import type { Generation } from "../served/server";
 import button from "../shell/button.module.css";
 import { Icon } from "../shell/Icon";
+import { Later, later } from "../shell/Later";
 import { Link } from "../shell/Link";
 import styles from "./gallery.module.css";
 
 export const loadEmpty = () => import("./Empty");
-const Empty = lazy(async () => ({ default: (await loadEmpty()).Empty }));
+const Empty = later(async () => (await loadEmpty()).Empty);
 
 /** All that was made, newest first, as small pictures; without any, what to do. */
 export function Gallery({ without, welcome }: { without: string | null; welcome: boolean }) {
@@ -19,8 +20,8 @@ export function Gallery({ without, welcome }: { without: string | null; welcome:
     (one) => ![one.jobId, one.generationId].includes(without ?? "") && one.status !== "running",
   );
   const pending = <div className={styles.pending} role="status" aria-label={words.loading} />;
-  if (pages.isPending) return pending;
-  if (pages.isError && made.length === 0) {
+  // It is asked for again by itself, and stays said meanwhile.
+  if (!pages.data && pages.errorUpdateCount > 0) {
     return (
       <p className={styles.failed}>
         {words.failed}{" "}
@@ -30,10 +31,13 @@ export function Gallery({ without, welcome }: { without: string | null; welcome:
       </p>
     );
   }
+  if (pages.isPending) return pending;
   if (made.length === 0 && welcome) {
     return (
       <Suspense fallback={pending}>
-        <Empty />
+        <Later>
+          <Empty />
+        </Later>
       </Suspense>
     );
   }

@@ -11,8 +11,10 @@ const NOT_ENDED = ["waiting", "delayed", "blocked", "active"] as const;
 const USUAL_LIMIT = 4_000;
 
 /** A refusal stays one; what was lost on the way is asked for again. */
-const retry = (failures: number, error: Error) =>
-  failures < 2 && !(error instanceof ProblemError && (error.status < 500 || !error.retryable));
+const canHeal = (error: Error) =>
+  !(error instanceof ProblemError && (error.status < 500 || !error.retryable));
+
+const retry = (failures: number, error: Error) => failures < 2 && canHeal(error);
 
 export const newQueryClient = (): QueryClient =>
   new QueryClient({ defaultOptions: { queries: { retry, staleTime: 10_000, networkMode: "always" } } });
@@ -57,7 +59,7 @@ export const useLastJob = () =>
     staleTime: 60_000,
   });
 
-/** All that was made, page by page, newest first. */
+/** All that was made, page by page, newest first; asked for until it could be read. */
 export const useGenerations = () =>
   useInfiniteQuery({
     queryKey: ["generations"],
@@ -65,6 +67,7 @@ export const useGenerations = () =>
       server.listGenerations({ limit: PAGE, ...(pageParam ? { cursor: pageParam } : {}) }),
     initialPageParam: "",
     getNextPageParam: ({ nextCursor }) => nextCursor,
+    refetchInterval: ({ state }) => (state.error && canHeal(state.error) ? WATCHFUL_MS : false),
   });
 
 export const useGeneration = (id: string | null | undefined) =>

@@ -1,7 +1,8 @@
-import { lazy, Suspense, useEffect, useId, useState } from "react";
+import { Suspense, useEffect, useId, useState } from "react";
 import { work as words } from "../messages";
 import { isEnded, type JobStatusResult } from "../served/server";
 import { announce } from "../shell/announcer";
+import { Later, later } from "../shell/Later";
 import { useStudio } from "../shell/studio";
 import { Facts } from "./Facts";
 import { Progress } from "./Progress";
@@ -13,9 +14,9 @@ import { WorkActions } from "./WorkActions";
 import { readyTiles, type Work } from "./work";
 import styles from "./work.module.css";
 
-const Adjuster = lazy(async () => ({ default: (await import("../adjuster/Adjuster")).Adjuster }));
-const Viewer = lazy(async () => ({ default: (await import("../dialogs/Viewer")).Viewer }));
-const Deleting = lazy(async () => ({ default: (await import("../dialogs/Deleting")).Deleting }));
+const Adjuster = later(async () => (await import("../adjuster/Adjuster")).Adjuster);
+const Viewer = later(async () => (await import("../dialogs/Viewer")).Viewer);
+const Deleting = later(async () => (await import("../dialogs/Deleting")).Deleting);
 
 interface Props {
   work: Work;
@@ -62,27 +63,35 @@ export function WorkSheet({ work, job, cut, onCut }: Props) {
       {job.view && <Steps steps={job.view.steps} />}
       <Suspense>
         {open?.what === "adjuster" && (
-          <Adjuster
-            work={work}
-            onClose={close}
-            onCut={(jobId) => {
-              onCut(jobId);
-              close();
-              announce("cut", words.acceptedCut);
-            }}
-          />
+          <Later onClose={close}>
+            <Adjuster
+              work={work}
+              onClose={close}
+              onCut={(jobId) => {
+                onCut(jobId);
+                close();
+                announce("cut", words.acceptedCut);
+              }}
+            />
+          </Later>
         )}
         {open?.what === "viewer" && (
-          <Viewer
-            pictures={inRows(work.tiles, places).flatMap(({ tile: { image }, place }) =>
-              image ? [{ image, place }] : [],
-            )}
-            first={open.platform}
-            prompt={work.prompt}
-            onClose={close}
-          />
+          <Later onClose={close}>
+            <Viewer
+              pictures={inRows(work.tiles, places).flatMap(({ tile: { image }, place }) =>
+                image ? [{ image, place }] : [],
+              )}
+              first={open.platform}
+              prompt={work.prompt}
+              onClose={close}
+            />
+          </Later>
         )}
-        {open?.what === "deleting" && <Deleting work={work} onClose={close} />}
+        {open?.what === "deleting" && (
+          <Later onClose={close}>
+            <Deleting work={work} onClose={close} />
+          </Later>
+        )}
       </Suspense>
     </article>
   );
