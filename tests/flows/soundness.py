@@ -108,9 +108,9 @@ def _steps(events: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def lost_files(ask: Ask, folder: Path) -> Iterator[str]:
-    """Files of the record that the folder does not have, or not whole."""
-    for row in ask("SELECT key, size FROM files"):
+    """Files of the record that the folder does not have, or not whole; an unfinished picture is filed before it is stored."""
+    for row in ask("SELECT key, size, role FROM files"):
         path = folder / row["key"]
         size = path.stat().st_size if path.exists() else None
-        if size != row["size"]:
+        if size != row["size"] and (size is not None or row["role"] != "preview"):
             yield f"file {row['key']} has {size} bytes, not {row['size']}"
