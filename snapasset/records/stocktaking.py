@@ -65,13 +65,16 @@ class FilesByKey(Read[list[RecordedFile]]):
 
 @dataclass(frozen=True, slots=True)
 class NewestFiles(Read[list[str]]):
-    """The keys of the files that were recorded last, the newest first; not of those that the record keeps itself."""
+    """The keys of the files that were recorded last and should be there, the newest first.
+
+    Not of those that the record keeps itself, and not of unfinished pictures, which are recorded before they are stored.
+    """
 
     limit: int
 
     def steps(self) -> Steps[list[str]]:
         rows = yield Statement(
-            "SELECT key FROM files WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE blobs.key = files.key) "
+            "SELECT key FROM files WHERE role <> 'preview' AND NOT EXISTS (SELECT 1 FROM blobs WHERE blobs.key = files.key) "
             "ORDER BY created_at DESC, id DESC LIMIT $1",
             (self.limit,),
         )
