@@ -26,7 +26,7 @@ _QUERIES: Final = (
     "SELECT job_id, seq, body FROM job_events ORDER BY job_id, seq",
     "SELECT * FROM jobs",
     "SELECT job_id, step FROM job_steps WHERE state = 'done' AND output IS NULL",
-    "SELECT key, size FROM files",
+    "SELECT key, size, role FROM files",
 )
 
 
