@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from server.auth import identify_or_nobody
 from server.conditional import not_modified
-from snapasset.errors import LinkExpired, NotFound
+from snapasset.errors import FileMissing, LinkExpired, NotFound
 from snapasset.records.files import GetFile
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ _SHOWN: Final = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", 
 """What a browser may show, and the ending of its name. No SVG: it can carry scripts."""
 
 _YEAR_SECONDS: Final = 31_536_000
+
+_UNFOUND: Final = "There is no such file."
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -49,7 +51,12 @@ async def serve(request: Request[State]) -> Response:
         return Response(headers=headers)
     pieces = request.state["storage"].stream(file.key)
     # Asked for before the first byte goes out: a missing file can still be answered as a problem.
-    first = await anext(pieces, b"")
+    try:
+        first = await anext(pieces, b"")
+    except FileMissing:
+        if file.role == "preview":
+            raise NotFound(_UNFOUND) from None  # it is being removed, as all previews are
+        raise
     return StreamingResponse(_chain(first, pieces), headers=headers)
 
 
@@ -70,7 +77,7 @@ async def _opened(request: Request[State], file_id: str) -> tuple[OwnedFile, int
     file = await database.read(GetFile(file_id, (await identify_or_nobody(request)).owner))
     if file is not None:
         return file, _YEAR_SECONDS, False
-    raise expired or NotFound("There is no such file.")
+    raise expired or NotFound(_UNFOUND)
 
 
 async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

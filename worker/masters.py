@@ -1,7 +1,4 @@
-"""The masters of generations, for kinds that cut more from them: what a processor may ask the record about one.
-
-And the previews of which a master has taken the place, once their files are gone.
-"""
+"""The masters of generations, for kinds that cut more from them: what a processor may ask the record about one."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from snapasset.errors import FileMissing
 from snapasset.records.generations import FindLike, GetGeneration
-from snapasset.records.stocktaking import DropFiles
 
 if TYPE_CHECKING:
     from snapasset.database import Database
@@ -46,10 +42,6 @@ class Masters:
         if generation is None or generation.made is None or master is None:
             raise FileMissing("The generation has no master to cut from.")
         return StoredMaster(master.key, generation.made)
-
-    async def forget_previews(self, file_ids: tuple[str, ...]) -> None:
-        """Remove the rows of previews. Raises `DatabaseUnavailable`; whoever ends the job has them looked for again."""
-        await self._database.write(DropFiles(file_ids))
 
     async def like(self, owner: str, likeness: str) -> list[LikeMaster]:
         """An owner's masters of this likeness, newest first; see `records.generations.FindLike`."""

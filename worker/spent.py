@@ -1,4 +1,4 @@
-"""Previews that have outlived their jobs, because a call was lost or a process died: they go, the file first and then its row.
+"""Previews whose jobs have ended: they go, the file first and then its row.
 
 Runs in every process, as whoever has shown them may be gone.
 """

@@ -72,6 +72,7 @@ class OwnedFile(NamedTuple):
     name: str
     content_type: str
     size: int
+    role: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class GetFile(Read[OwnedFile | None]):
 
     def steps(self) -> Steps[OwnedFile | None]:
         sql = (
-            "SELECT key, name, content_type, size FROM files WHERE id = $1 AND NOT EXISTS "
+            "SELECT key, name, content_type, size, role FROM files WHERE id = $1 AND NOT EXISTS "
             "(SELECT 1 FROM generations WHERE id = files.generation_id AND condemned_at IS NOT NULL)"
         )
         if self.owner is None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.easel import Easel, painted_by
-from tests.browser.visit import LOST, OVERTAKEN, PLACES, visiting
+from tests.browser.visit import LOST, PLACES, visiting
 from tests.fakes.openai import FakeOpenAI
 from tests.flows.soundness import assert_sound
 from tests.web.studio import BUILD_SECONDS
@@ -34,7 +34,7 @@ async def test_killed_and_restarted_in_mid_job_it_ends_with_each_picture_once(
         settings = painted_by(fake, beat_seconds=0.5, lease_seconds=3)
         server = await asyncio.to_thread(host.start, **settings)
         async with visiting(context, server.url) as visits:
-            visit = await visits.come(expecting=[LOST, OVERTAKEN])
+            visit = await visits.come(expecting=[LOST])
             await visit.make()
             await first.begun()
             await visit.says("Making the picture")

@@ -29,9 +29,6 @@ LOST: Final = re.compile(r"Failed to load resource: net::ERR_|ERR_INCOMPLETE_CHU
 
 UNFOUND: Final = re.compile(r"Failed to load resource: the server responded with a status of 404")
 
-OVERTAKEN: Final = re.compile(r"status of 404 .*/api/files/")
-"""A preview that was gone when it was asked for, as the picture itself had come meanwhile: nobody can know before."""
-
 REFUSED: Final = re.compile(r"Failed to load resource: the server responded with a status of 50[023]")
 
 _BOUND: Final = PATIENCE * 1_000

@@ -276,7 +276,7 @@ class TestFiles:
         await start(database, job)
         await finish(database, job, "1", file, a_file())
         found = await database.read(GetFile(file.id, OWNER))
-        assert found == OwnedFile(file.key, "instagram-post", "image/png", 9)
+        assert found == OwnedFile(file.key, "instagram-post", "image/png", 9, "rendition")
         assert await database.read(GetFile(file.id, STRANGER)) is None
         assert await database.read(GetFile(new_id(), OWNER)) is None
         rows = await database.read(

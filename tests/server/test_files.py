@@ -29,13 +29,17 @@ BYTES = bytes(range(256)) * 1_000
 
 
 async def stored(
-    service: Service, name: str = "instagram-post", content_type: str = "image/jpeg", data: bytes | None = BYTES
+    service: Service,
+    name: str = "instagram-post",
+    content_type: str = "image/jpeg",
+    data: bytes | None = BYTES,
+    role: str = "rendition",
 ) -> str:
     """A file of Alice's, in the record, and in the storage unless it has no data."""
     await service.submit()
     job = await service.claim()
     await service.step(job)
-    file = FileRow(new_id(), "rendition", name, f"generations/{new_id()}/a.jpg", content_type, len(data or BYTES), 1, 1)
+    file = FileRow(new_id(), role, name, f"generations/{new_id()}/a.jpg", content_type, len(data or BYTES), 1, 1)
     if data is not None:
         await service.state["storage"].put(file.key, data, content_type)
     await service.state["database"].write(FinishStep(job.id, job.fence, "generate", "{}", 30, (file,)))
@@ -99,6 +103,13 @@ async def test_a_file_that_the_storage_lost_is_gone(service: Service) -> None:
     file_id = await stored(service, data=None)
     answer = await service.http.get(f"/api/files/{file_id}", headers=ALICE)
     assert (answer.status_code, answer.json()["code"]) == (410, "file_missing")
+
+
+async def test_a_preview_that_is_being_removed_is_not_there(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    file_id = await stored(service, data=None, role="preview")
+    answer = await service.http.get(f"/api/files/{file_id}", headers=ALICE)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_an_empty_file_is_a_file(service: Service) -> None:

@@ -1,4 +1,4 @@
-"""Unfinished pictures: shown while the finished one is made, gone when it is there, and never a reason to fail."""
+"""Unfinished pictures: shown while the finished one is made, gone soon after their job, and never a reason to fail."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 IMAGE = image_generation(Settings(), PLATFORMS)
 JOB = wanted(SMALL[0])
+KINDS = (IMAGE.kind,)
 
 
 class Shower(Painter):
@@ -78,7 +79,16 @@ async def shown(e: Engine, job: str, count: int = 2) -> list[Body]:
     return previews(e, job)
 
 
-async def test_each_is_a_file_that_events_tell_of_and_goes_when_the_master_is_there(tmp_path: Path) -> None:
+async def later(e: Engine, studio: Studio, removals: SpentRemovals | None = None) -> list[str]:
+    """The names of what is stored once the minute after its job's end has brought what it brings."""
+    await e.record.write(Long())
+    await (removals or SpentRemovals(Storeroom(e.record, studio.shelf), KINDS)).tick()
+    keys = {file.key async for file in studio.shelf.list()}
+    assert {row.key for row in await e.record.read(AllRows())} == keys
+    return sorted(key.rpartition("/")[2][37:] for key in keys)
+
+
+async def test_each_is_a_file_that_events_tell_of_and_that_is_there_until_its_job_has_ended(tmp_path: Path) -> None:
     painter = Shower()
     async with Studio(tmp_path, painter) as studio, engine(tmp_path, IMAGE, tools=studio.tools) as e:
         with opened_at_last(painter.go):
@@ -92,7 +102,11 @@ async def test_each_is_a_file_that_events_tell_of_and_goes_when_the_master_is_th
                 assert await studio.shelf.get(file.key) == picture()
         last = await e.final(job)
         assert last["status"] == Status.COMPLETED
-        assert "preview" not in {file.role for file in await e.files(job)}
+        for one in told:
+            assert await studio.shelf.get(files[one["fileId"]].key) == picture(), (
+                "who was told of it a moment ago misses it"
+            )
+        assert not [name for name in await later(e, studio) if "preview" in name]
         assert {file.key for file in await e.files(job)} == {file.key async for file in studio.shelf.list()}
         steps = [event.get("state", "preview") for event in e.story(job) if event["step"] == "generate"]
         assert steps == ["started", "preview", "preview", "done"]
@@ -127,18 +141,6 @@ async def test_one_that_is_still_being_stored_holds_nothing_up(tmp_path: Path) -
         painter.go.set()
         assert (await e.final(job))["status"] == Status.COMPLETED
         assert previews(e, job) == []
-
-
-KINDS = (IMAGE.kind,)
-
-
-async def later(e: Engine, studio: Studio, removals: SpentRemovals | None = None) -> list[str]:
-    """The names of what is stored once the minute after its job's end has brought what it brings."""
-    await e.record.write(Long())
-    await (removals or SpentRemovals(Storeroom(e.record, studio.shelf), KINDS)).tick()
-    keys = {file.key async for file in studio.shelf.list()}
-    assert {row.key for row in await e.record.read(AllRows())} == keys
-    return sorted(key.rpartition("/")[2][37:] for key in keys)
 
 
 @pytest.mark.parametrize("looked", [False, True])

@@ -134,7 +134,6 @@ class _Generation:
         self._storage = storage
         self._renderer = renderer
         self._platforms = platforms.pick(context.args.platforms)
-        self._previews: Previews | None = None
         self._order = _order(context.args, provider, self._platforms, context.job.owner)
 
     async def run(self) -> GeneratedPictures:
@@ -188,10 +187,7 @@ class _Generation:
         paid = self._provider.paid
         if paid and isinstance(self._storage, KeptStorage) and not self._context.has_done("generate"):
             await self._storage.make_sure()
-        made = await self._context.step("generate", self._generate, output=Generated, span=_GENERATE, paid=paid)
-        if self._previews is not None:
-            await self._previews.remove()
-        return made
+        return await self._context.step("generate", self._generate, output=Generated, span=_GENERATE, paid=paid)
 
     async def _take_again(self, step: Step, earlier: Earlier) -> Generated:
         """A file of its own with the same bytes: what becomes of either generation, the other keeps its master."""
@@ -204,11 +200,11 @@ class _Generation:
 
     async def _generate(self, step: Step) -> Generated:
         order = self._order
-        self._previews = Previews(step, self._storage, self._masters, self._context.job.generation_id)
+        previews = Previews(step, self._storage, self._context.job.generation_id)
         try:
-            made = await self._provider.generate(order, step.tick, self._previews.take)
+            made = await self._provider.generate(order, step.tick, previews.take)
         finally:
-            await self._previews.end()
+            await previews.end()
         if made.charge is not None:
             step.charge(_charge(self._provider, made, made.charge))
         size = (made.width, made.height)

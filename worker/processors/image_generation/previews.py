@@ -1,7 +1,8 @@
-"""Unfinished pictures, shown while the finished one is being made: each a file of its own, told of once, gone when it is of no more use.
+"""Unfinished pictures, shown while the finished one is being made: each a file of its own, told of once, gone soon after the job.
 
 Invariant: nothing that happens to a preview changes the job. Each is stored beside the call, never by it. The record knows each
-before it is stored and until it is gone; one that is left, of a lost call or a dead process, is removed when the job has ended.
+before it is stored and until it is gone. `worker.spent` removes them all a little after the end of the job, whoever stored them,
+so that a page that was told of one a moment before the picture came still finds it.
 """
 
 from __future__ import annotations
@@ -20,18 +21,15 @@ from worker.renditions import key_of
 if TYPE_CHECKING:
     from snapasset.storage import Storage
     from worker.context import Step
-    from worker.masters import Masters
     from worker.providers import Preview
 
 log = logging.getLogger(__name__)
 
 ROLE: Final = "preview"
-_REMOVAL_SECONDS: Final = 5.0
-"""What is not removed by then is removed when the job has ended; see `worker.spent`."""
 
 
 class ShownPreview(Wire):
-    """A preview as events tell of it: the file is there until the master is."""
+    """A preview as events tell of it: the file is there until the job has ended, and a little longer."""
 
     index: int
     file_id: str
@@ -44,12 +42,10 @@ class ShownPreview(Wire):
 class Previews:
     """The previews of one call."""
 
-    def __init__(self, step: Step, storage: Storage, masters: Masters, generation_id: str | None) -> None:
+    def __init__(self, step: Step, storage: Storage, generation_id: str | None) -> None:
         self._step = step
         self._storage = storage
-        self._masters = masters
         self._generation_id = generation_id
-        self._stored: dict[str, str] = {}
         self._waiting: deque[Preview] = deque()
         self._showing: asyncio.Task[None] | None = None
 
@@ -64,17 +60,6 @@ class Previews:
         if self._showing is not None:
             self._showing.cancel()
             await asyncio.wait({self._showing})
-
-    async def remove(self) -> None:
-        """Remove those that are stored: the master is there. One whose storing was broken off may arrive later than this."""
-        if not self._stored:
-            return
-        try:
-            async with asyncio.timeout(_REMOVAL_SECONDS):
-                await self._storage.delete(tuple(self._stored.values()))
-                await self._masters.forget_previews(tuple(self._stored))
-        except (Unavailable, StorageFailed, TimeoutError):
-            log.warning("previews are removed later", extra={"files": len(self._stored)})
 
     async def _show_all(self) -> None:
         while self._waiting:
@@ -96,10 +81,13 @@ class Previews:
         }
         shown = ShownPreview(index=preview.index, file_id=file_id, **about)
 
+        stored = False
+
         async def store() -> None:
+            nonlocal stored
             await self._storage.put(key, preview.data, preview.content_type)
-            self._stored[file_id] = key
+            stored = True
 
         held = await self._step.show(FileRow(file_id, ROLE, str(preview.index), key, **about), ROLE, shown, store)
-        if not held and file_id in self._stored:
+        if stored and not held:
             await self._storage.delete((key,))  # its row may have been seen, and removed, before the file was there
