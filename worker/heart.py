@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
+import time
 from typing import TYPE_CHECKING, Final
 
 from snapasset.database import Liveness
@@ -26,6 +28,10 @@ _TELL_SECONDS: Final = 2.0
 """A record that hangs must not hold up a stop, nor the beats after this one."""
 
 
+_SLICES: Final = 20
+"""The beats of a process that has many attempts are spread over so many moments, as all in one would hold its loop up."""
+
+
 class Heart:
     """Beats for one process and for each of its attempts. What it finds out about them it notes in their contexts."""
 
@@ -42,6 +48,7 @@ class Heart:
         self._attempts = attempts
         self._settings = settings
         self._beating: list[asyncio.Task[None]] = []
+        self._due: dict[Attempt, float] = {}
 
     async def start(self) -> None:
         """Make this process known, and begin."""
@@ -50,7 +57,7 @@ class Heart:
         await self.tell()
         self._beating = [
             asyncio.create_task(self._again(self.tell, self._settings.presence_seconds), name="presence"),
-            asyncio.create_task(self._again(self._beat_all, self._settings.beat_seconds), name="heart"),
+            asyncio.create_task(self._again(self._beat_those_due, self._settings.beat_seconds / _SLICES), name="heart"),
         ]
 
     async def stop(self) -> None:
@@ -84,8 +91,13 @@ class Heart:
             except Exception:
                 log.exception("a beat went wrong")
 
-    async def _beat_all(self) -> None:
-        await asyncio.gather(*(self._beat(attempt) for attempt in self._attempts()))
+    async def _beat_those_due(self) -> None:
+        now, pause = time.monotonic(), self._settings.beat_seconds
+        # The first comes at any time within the pause: attempts that began together do not beat together.
+        self._due = {one: self._due.get(one) or now + random.uniform(0, pause) for one in self._attempts()}  # noqa: S311
+        due = [attempt for attempt, at in self._due.items() if at <= now]
+        self._due |= dict.fromkeys(due, now + pause)
+        await asyncio.gather(*(self._beat(attempt) for attempt in due))
 
     async def _beat(self, attempt: Attempt) -> None:
         job, context = attempt.job, attempt.context

@@ -1,7 +1,8 @@
 """The record in one SQLite file: for one host and a local disk; any number of processes may share the file.
 
 One writer thread per process owns the only writing connection. It takes what is waiting, runs it inside one
-transaction and commits once: the cost of the disk is shared by the batch, and a batch grows just when the disk is slow. Readers have threads and connections of their own and never wait for it (WAL).
+transaction and commits once: the cost of the disk is shared by the batch, and a batch grows just when the disk is slow. Readers have threads and connections of their own and never wait for it (WAL), nor does it wait until the log is written back
+(`sqlite_checkpoints`).
 
 Things that look odd and are meant:
   1. The event loop is woken once a batch, not once an operation.
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from snapasset.database import Database, Read, Write
 from snapasset.database.calls import Answer, Call, Nothing, deliver
 from snapasset.database.liveness import LockFiles
+from snapasset.database.sqlite_checkpoints import Checkpoints
 from snapasset.database.sqlite_connection import Connection, named, setback_of
 from snapasset.errors import DatabaseUnavailable
 
@@ -59,14 +61,19 @@ class SqliteDatabase(Database):
         self._questions: SimpleQueue[Call | None] = SimpleQueue()
         self._reader_count = readers
         self._threads: list[threading.Thread] = []
+        self._checkpoints: Checkpoints | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._locks = LockFiles(path.with_name(f"{path.name}-workers"))
 
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
-        writer, *readers = await loop.run_in_executor(None, self._connect)
+        writer, beside, *readers = await loop.run_in_executor(None, self._connect)
+        self._checkpoints = Checkpoints(beside)
         self._threads = [
-            threading.Thread(target=self._write_on, args=(writer, loop), name="record-writer", daemon=True)
+            threading.Thread(
+                target=self._write_on, args=(writer, loop, self._checkpoints), name="record-writer", daemon=True
+            ),
+            threading.Thread(target=self._checkpoints.run, name="record-checkpoints", daemon=True),
         ]
         for reader in readers:
             self._threads.append(
@@ -80,16 +87,18 @@ class SqliteDatabase(Database):
         if self._loop is None:
             return
         loop, self._loop = self._loop, None
+        assert self._checkpoints is not None
         # Once this has been answered, what callers have left behind has been handed in to be undone.
         last: asyncio.Future[None] = loop.create_future()
         self._changes.put(Call(Nothing(), last))
         await asyncio.gather(last, return_exceptions=True)
-        writer, *readers = self._threads
-        for _ in readers:
+        writer, *others = self._threads
+        for _ in range(self._reader_count):
             self._questions.put(None)
+        self._checkpoints.close()
         # One after the other, the writer last: two that close in one moment each take the other for somebody who stays,
         # and neither folds the write-ahead log into the file.
-        for thread in readers:
+        for thread in others:
             await loop.run_in_executor(None, thread.join)
         self._changes.put(None)
         await loop.run_in_executor(None, writer.join)
@@ -147,7 +156,7 @@ class SqliteDatabase(Database):
         with contextlib.ExitStack() as half_open:
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                for _ in range(1 + self._reader_count):
+                for _ in range(2 + self._reader_count):
                     connections.append(Connection(self._path, self._synchronous, self._clock))
                     half_open.callback(connections[-1].close)
                 self._record_id = connections[0].migrate()
@@ -156,7 +165,7 @@ class SqliteDatabase(Database):
             half_open.pop_all()
         return connections
 
-    def _write_on(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
+    def _write_on(self, connection: Connection, loop: asyncio.AbstractEventLoop, checkpoints: Checkpoints) -> None:
         closing = False
         while not closing:
             call = self._changes.get()
@@ -175,6 +184,7 @@ class SqliteDatabase(Database):
                 answers, events = self._commit(connection, batch)
                 with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
                     loop.call_soon_threadsafe(self._deliver, answers, events)
+                checkpoints.committed(connection)
         connection.close()
 
     def _commit(self, connection: Connection, batch: Sequence[Call]) -> tuple[list[Answer], list[Event]]:

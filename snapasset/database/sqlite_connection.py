@@ -27,9 +27,8 @@ T = TypeVar("T")
 BUSY_MS: Final = 5_000
 """How long a commit waits for another process that is writing before it says `database_unavailable`."""
 
-CHECKPOINT_PAGES: Final = 4_000
-"""Pages (4 KiB) of log before it is written back. Pages of a busy record change again and again: written back four times
-less often than SQLite would, a job costs a tenth less."""
+CHECKPOINT_PAGES: Final = 16_000
+"""Pages (4 KiB) of log before a commit writes them back itself. It should never come to that; see `sqlite_checkpoints`."""
 
 _ROW_LOCK: Final = re.compile(r" FOR (UPDATE|SHARE)( SKIP LOCKED)?")
 """What SQLite has no words for and no need of: a writer is alone."""

@@ -61,7 +61,7 @@ class TestSettings:
 
     async def test_closing_ends_every_thread(self, record: SqliteRecord) -> None:
         database = await record.open()
-        assert len(record_threads()) == 3
+        assert len(record_threads()) == 4
         await database.close()
         assert not record_threads()
 
