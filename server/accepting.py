@@ -1,6 +1,6 @@
 """What a request accepts (RFC 9110, 12.5): which of the forms that are there to send.
 
-Nothing here refuses: a field that cannot be read, or that rules out all there is, is answered as if it were not there.
+Nothing here refuses. A field that cannot be read is as if it were not there, and so is one that rules out every coding.
 """
 
 from __future__ import annotations
@@ -34,6 +34,13 @@ def encoding_of(request: Request[State], there: Collection[str]) -> str | None:
 def wants_page(request: Request[State]) -> bool:
     """Whether this is a browser on its way to an address: who takes anything, as programs do, has not asked for HTML."""
     return request.method in ("GET", "HEAD") and _weights(request, "accept").get("text/html", 0.0) > 0
+
+
+def takes_page(request: Request[State]) -> bool:
+    """Whether HTML is among what is accepted; who names only other things, as programs that want JSON do, does not take it."""
+    weights = {name: weight for name, weight in _weights(request, "accept").items() if "/" in name}
+    named = (weights[name] for name in ("text/html", "text/*", "*/*") if name in weights)
+    return not weights or next(named, 0.0) > 0
 
 
 def _weights(request: Request[State], field: str) -> dict[str, float]:

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from server.body import validate
 from snapasset.client import SubmitOptions
-from snapasset.errors import InvalidInput
+from snapasset.errors import InvalidInput, wire_error
 from snapasset.event import iso
 from snapasset.job import Priority
 from snapasset.job_type import Wire
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from snapasset.job_type import JobType
     from snapasset.records.idempotency import Submitted
     from snapasset.records.standing import Standing
+    from snapasset.records.submission import Foreseen
     from snapasset.settings import Settings
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -108,9 +109,16 @@ def links(job_id: str) -> str:
     )
 
 
-def estimate_of(job: Job | None) -> float | None:
+def estimate_of(job: Job | Foreseen | None) -> float | None:
     """What a job is expected to cost, in US dollars; None when nobody knows."""
     return None if job is None or job.estimate is None else usd(job.estimate)
+
+
+def foreseen_json(foreseen: Foreseen) -> str:
+    """What a POST would be told of the cost, as JSON."""
+    refusal = foreseen.refusal and wire_error(foreseen.refusal)
+    told = {"estimatedCost": estimate_of(foreseen), "currency": "USD", "credits": foreseen.credits, "refusal": refusal}
+    return _encode(told)
 
 
 def accepted(made: Submitted, stream_token: str, ref: str | None = None) -> str:

@@ -32,7 +32,9 @@ class _File(NamedTuple):
 
 async def index(request: Request[State]) -> Response:
     """GET / where the studio is not built: the page."""
-    return _serve(request, "index.html")
+    page = _serve(request, "index.html")
+    page.headers["vary"] = "accept"
+    return page
 
 
 async def asset(request: Request[State]) -> Response:

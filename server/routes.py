@@ -44,6 +44,7 @@ ROUTES: Final = (
     Route("/api/jobs/{job_id}/events", events.follow, methods=["GET"]),
     Route("/api/jobs/batch", submission.batch, methods=["POST"]),
     Route("/api/jobs/{kind}", submission.one, methods=["POST"]),
+    Route("/api/jobs/{kind}/estimate", submission.estimate, methods=["POST"]),
     Route("/api/jobs/stats/overview", statistics.overview),
     Route("/api/jobs", jobs.find),
     Route("/api/jobs/{job_id}", jobs.look),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from starlette.responses import Response
 
 from server import page_files
-from server.accepting import encoding_of, wants_page
+from server.accepting import encoding_of, takes_page, wants_page
 from server.conditional import etag_of, not_modified
 from server.file_types import FILE_TYPES
 from server.problems import refusal
@@ -35,6 +35,9 @@ _ENCODED: Final = {".br": "br", ".gz": "gzip"}
 """Endings of the files that lie beside another one and are the same in less."""
 
 _NAMED: Final = re.compile(r"\b(?:src|href)=[\"']?/assets/([^\"'\s>]+)")
+
+_VIEW: Final = re.compile(r"/(?:jobs|generations)/[^/]+/?")
+"""The addresses that the studio's script knows, besides its beginning (web/src/app/address.ts)."""
 
 _POLICY: Final = (
     "default-src 'self'; img-src 'self' blob: data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
@@ -84,7 +87,9 @@ def read_studio(folder: Path = FOLDER) -> Studio | None:
 
 
 async def index(request: Request[State]) -> Response:
-    """GET /: the studio, or the page where there is none."""
+    """GET /: the studio, or the page where there is none; raises a refusal where no page is taken."""
+    if not takes_page(request):
+        raise refusal(HTTPStatus.NOT_FOUND)
     studio = request.state["studio"]
     return await page_files.index(request) if studio is None else _first_page(request, studio)
 
@@ -103,27 +108,38 @@ async def asset(request: Request[State]) -> Response:
     return _answer(request, form, headers)
 
 
+def is_view(path: str) -> bool:
+    """Whether the studio's script has something to show there, besides at its beginning."""
+    return _VIEW.fullmatch(path) is not None
+
+
 def any_view(request: Request[State], taken: frozenset[str]) -> Response:
     """The studio's first page at an address that only its own script knows; raises a refusal if it cannot be one.
 
-    `taken` are the first parts of addresses that mean something here. A last part with a dot is the name of a file.
+    `taken` are the first parts of addresses that mean something here. A last part with a dot is the name of a file. Where the
+    script knows nothing either, the page says so to who is there, and its status to all others.
     """
     studio = request.state["studio"]
     parts = request.scope["path"].strip("/").split("/")
     if studio is None or parts[0] in taken or "." in parts[-1] or not wants_page(request):
         raise refusal(HTTPStatus.NOT_FOUND)
-    return _first_page(request, studio)
+    if is_view(request.scope["path"]):
+        return _first_page(request, studio)
+    return Response(studio.entry.body, status_code=HTTPStatus.NOT_FOUND, headers=_page_headers())
 
 
 def _first_page(request: Request[State], studio: Studio) -> Response:
+    return _answer(request, studio.entry, _page_headers())
+
+
+def _page_headers() -> dict[str, str]:
     # Asked for each time and answered 304: it alone names the files of the newest build. Programs get a problem in its place.
-    headers = {
+    return {
         "cache-control": "no-cache",
         "vary": "accept",
         "content-type": FILE_TYPES[".html"],
         "content-security-policy": _POLICY,
     }
-    return _answer(request, studio.entry, headers)
 
 
 def _answer(request: Request[State], form: Form, headers: dict[str, str]) -> Response:

@@ -1,4 +1,4 @@
-"""New jobs over HTTP: one, or many that are taken all or none.
+"""New jobs over HTTP: one, or many that are taken all or none; and what one would cost, before it is sent.
 
 A 202 says that the jobs are safe in the record. With an `Idempotency-Key` the same request makes them once.
 """
@@ -15,7 +15,7 @@ from starlette.responses import Response
 from server.auth import hand_out, identify_or_mint
 from server.body import read_object, validate
 from server.idempotency import REPLAYED, read_once
-from server.job_body import NAME, Options, accepted, job_json, read_options, read_submission
+from server.job_body import NAME, Options, accepted, foreseen_json, job_json, read_options, read_submission
 from server.patience import PREFERENCE_APPLIED, ended_within, read_wait
 from server.state import Stage
 from snapasset.client import Wanted
@@ -63,6 +63,21 @@ async def one(request: Request[State]) -> Response:
     identity = await identify_or_mint(request)
     check_access(identity, job_type)
     return await take(request, identity, job_type, await read_object(request))
+
+
+async def estimate(request: Request[State]) -> Response:
+    """POST /api/jobs/{kind}/estimate: what the same body would be told of its cost by `one`.
+
+    Nothing is made, no session either: who brings none is told what a new one would be.
+    """
+    state = request.state
+    job_type = state["catalogue"].get(request.path_params["kind"])
+    identity = await identify_or_mint(request)
+    check_access(identity, job_type)
+    args, options = read_submission(await read_object(request), job_type, state["settings"], _now_ms())
+    owner, access, _ = identity
+    foreseen = await state["client"].foresee(job_type.kind, args, owner=owner, access=access, options=options)
+    return Response(foreseen_json(foreseen), headers=_NO_STORE, media_type=_JSON)
 
 
 async def take(

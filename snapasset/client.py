@@ -20,7 +20,7 @@ from snapasset.records.jobs import FindJobs, GetJob
 from snapasset.records.queues import LimitQueue, PauseQueue, ResumeQueue, check_limits
 from snapasset.records.revival import Retry
 from snapasset.records.schedules import PutSchedule, RemoveSchedule, SchedulesOf
-from snapasset.records.submission import Submit, SubmitAll, at_position
+from snapasset.records.submission import Foresee, Submit, SubmitAll, at_position
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from snapasset.event import Event
     from snapasset.job_type import Catalogue, JobType, Wire
     from snapasset.records.idempotency import Once
+    from snapasset.records.submission import Foreseen
     from snapasset.settings import Settings
     from snapasset.switch import Switch
 
@@ -93,6 +94,10 @@ class JobClient:
         job = await self._database.write(self._submission(kind, args, owner, access, options or SubmitOptions()))
         await self._ring(job)
         return job
+
+    async def foresee(self, kind: str, args: Wire, *, owner: str, access: Access, options: SubmitOptions) -> Foreseen:
+        """What `submit` would be told now of the cost; nothing is made. Raises `UnknownKind`, `InvalidInput`."""
+        return await self._database.read(Foresee(self._submission(kind, args, owner, access, options)))
 
     async def submit_once(
         self,

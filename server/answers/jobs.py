@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -80,6 +80,20 @@ class JobAccepted(Wire):
     estimated_cost: Dollars | None
     links: JobLinks
     ref: Maybe[str]
+
+
+class JobEstimate(Wire):
+    """What a job would be told of its cost, were it sent now; nothing is made or set aside.
+
+    `estimatedCost`: what `JobAccepted` would have; 0 when all of it is free, null when nobody knows. `credits`: those that would
+    be set aside. `refusal`: why it would be refused for what the caller may have and spend, else null; what it depends on or
+    adds to is not looked for.
+    """
+
+    estimated_cost: Dollars | None
+    currency: Literal["USD"]
+    credits: Count
+    refusal: JobError | None
 
 
 class BatchAccepted(Wire):

@@ -29,6 +29,8 @@ ACCEPTED: Final[dict[str, Any]] = {
     "links": _LINKS,
 }
 
+FORESEEN: Final[dict[str, Any]] = {"estimatedCost": 0.0412, "currency": "USD", "credits": 0, "refusal": None}
+
 _FIRST: Final = {"jobId": JOB_ID, "seq": 1, "run": 1, "attempt": 0, "status": "waiting", "step": None, "progress": 0}
 _SECOND: Final = {"jobId": JOB_ID, "seq": 2, "run": 1, "attempt": 1, "status": "active", "step": None, "progress": 0}
 

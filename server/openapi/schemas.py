@@ -28,6 +28,7 @@ _MODELS: Final[tuple[type[Wire], ...]] = (
     words.Problem,
     jobs.Job,
     jobs.BatchAccepted,
+    jobs.JobEstimate,
     events.ChangeEvent,
     events.TickEvent,
     events.ErrorEvent,

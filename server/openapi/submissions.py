@@ -1,4 +1,7 @@
-"""The addresses that take new jobs: one for each kind, one for batches, one for more pictures from a master."""
+"""The addresses that take new jobs: one for each kind, one for batches, one for more pictures from a master.
+
+Beside each kind's is the one that tells beforehand what a job of it would cost.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from server.generations import RENDITIONS
 from server.openapi.building import TEXT, answer, body, operation
-from server.openapi.examples import ACCEPTED, example_of
+from server.openapi.examples import ACCEPTED, FORESEEN, example_of
 from server.openapi.kinds import pascal, ref
-from server.openapi.parts import OF_A_JOB, SOMEBODY, SUBMITTING, refusals
+from server.openapi.parts import CHANGING, OF_A_JOB, SOMEBODY, SUBMITTING, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,12 +22,16 @@ if TYPE_CHECKING:
 
 
 def submissions(catalogue: Catalogue, schemas: Schemas) -> Paths:
-    """What takes new jobs. Adds the schema `NewRenditions`."""
+    """What takes new jobs, or tells what they would cost. Adds the schema `NewRenditions`."""
     cut = next((job_type for job_type in catalogue if job_type.kind == RENDITIONS), None)
     kinds = {f"/api/jobs/{job_type.kind}": {"post": _submission(job_type, schemas)} for job_type in catalogue}
+    estimates = {
+        f"/api/jobs/{job_type.kind}/estimate": {"post": _estimate(job_type, schemas)} for job_type in catalogue
+    }
     return {
         "/api/jobs/batch": {"post": _batch(catalogue, schemas)},
         **kinds,
+        **estimates,
         "/api/generations/{generationId}/renditions": {"post": _renditions(cut, schemas)},
     }
 
@@ -85,6 +92,21 @@ def _submission(job_type: JobType[Any, Any], schemas: Schemas) -> Operation:
     request = body(ref(name), example_of(schemas[name], schemas))
     summary = f"Have a job of the kind {job_type.kind} done"
     return _submit(f"submit{pascal(job_type.kind)}", summary, request, _codes_of(schemas[name]), links)
+
+
+def _estimate(job_type: JobType[Any, Any], schemas: Schemas) -> Operation:
+    name = f"New{pascal(job_type.kind)}"
+    return operation(
+        f"estimate{pascal(job_type.kind)}",
+        "Jobs",
+        f"Ask what a job of the kind {job_type.kind} would cost",
+        {
+            "200": answer("As it would be now; nothing is made.", ref("JobEstimate"), example=FORESEEN),
+            **refusals(*CHANGING, "body_too_large", "unsupported_media_type", *_codes_of(schemas[name])),
+        },
+        security=SOMEBODY,
+        requestBody=body(ref(name), example_of(schemas[name], schemas)),
+    )
 
 
 def _renditions(job_type: JobType[Any, Any] | None, schemas: Schemas) -> Operation:

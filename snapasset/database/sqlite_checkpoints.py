@@ -34,14 +34,14 @@ class Checkpoints:
             self._changed.set()
         if self._restart:
             self._restart = False
-            _write_back(writer)
+            write_back(writer)
 
     def run(self) -> None:
         """Do so until told to `close`; the connection is closed then."""
         while self._changed.wait() and not self._closing.is_set():
             self._changed.clear()
-            if _write_back(self._connection) >= RESTART_PAGES:
-                _write_back(self._connection)  # what was changed meanwhile, for the writer to find little
+            if write_back(self._connection) >= RESTART_PAGES:
+                write_back(self._connection)  # what was changed meanwhile, for the writer to find little
                 self._restart = True
             self._closing.wait(PAUSE_SECONDS)
         self._connection.close()
@@ -52,7 +52,7 @@ class Checkpoints:
         self._changed.set()
 
 
-def _write_back(connection: Connection) -> int:
+def write_back(connection: Connection) -> int:
     """Write back what no reader holds up; how many pages the log has. A failure leaves all as it was, for the next time."""
     with contextlib.suppress(sqlite3.Error):
         ((_, pages, _),) = connection.raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

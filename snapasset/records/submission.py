@@ -1,13 +1,20 @@
-"""T0: a job enters the record, alone or with others."""
+"""T0: a job enters the record, alone or with others; and what would be said to that, asked beforehand."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from snapasset.database import Statement, Write
-from snapasset.errors import DependencyFailed, InvalidInput, NotFound, TooManyJobs
+from snapasset.database import Read, Statement, Write
+from snapasset.errors import (
+    DependencyFailed,
+    InvalidInput,
+    NotEnoughCredits,
+    NotFound,
+    SpendCapReached,
+    TooManyJobs,
+)
 from snapasset.event import UPDATE, tell
 from snapasset.job import Job
 from snapasset.records.budget import keep_to_budget, look_at_budget
@@ -38,23 +45,31 @@ def keep_to_limit(owner: str, live_limit: int | None, more: int = 1) -> Steps[No
 
 
 def _foreseen(submits: Sequence[Submit]) -> Steps[list[Submit]]:
-    """These as they are to be put in: free is what will be answered from a master that is there already.
+    """These as they are to be put in; raises what `_look_for_room` raises."""
+    foreseen = list(submits)
+    for position, one in enumerate(submits):
+        foreseen[position] = yield from _expected(one)
+    yield from _look_for_room(foreseen)
+    return foreseen
 
-    Raises `SpendCapReached` and `NotEnoughCredits` where it is plain beforehand that there is no room for the others.
-    """
+
+def _expected(one: Submit) -> Steps[Submit]:
+    """This as it is to be put in: free, if it will be answered from a master that is there already."""
+    alike = one.likeness is not None and (yield from has_like(one.owner, one.likeness))
+    return replace(one, estimate=0) if alike else one
+
+
+def _look_for_room(foreseen: Sequence[Submit]) -> Steps[None]:
+    """Raises `SpendCapReached` and `NotEnoughCredits` where it is plain beforehand that there is no room for these."""
     ((now,),) = yield Statement("SELECT now_ms()")
-    foreseen: list[Submit] = []
     plans: list[Plan] = []
     wanted = 0
-    for one in submits:
-        alike = one.likeness is not None and (yield from has_like(one.owner, one.likeness))
-        foreseen.append(replace(one, estimate=0) if alike else one)
-        if foreseen[-1].estimate != 0:
+    for one in foreseen:
+        if one.estimate != 0:
             due = one.run_at if one.run_at is not None else now + one.delay_ms
             plans.append(Plan(one.estimate, due, at_once=due <= now))
             wanted += one.credits
-    yield from look_at_budget(submits[0].owner, submits[0].caps, plans, wanted)
-    return foreseen
+    yield from look_at_budget(foreseen[0].owner, foreseen[0].caps, plans, wanted)
 
 
 def _keep_to_budget(first: Submit, jobs: Sequence[Job]) -> Steps[None]:
@@ -160,6 +175,36 @@ class Submit(Write[Job]):
         )
         if not found:
             raise NotFound("There is no such generation.")
+
+
+class Foreseen(NamedTuple):
+    """What a submission would be told now.
+
+    `estimate` as in `Job`; `credits` would be set aside for it; `refusal`: why it would be refused for what its owner may have and
+    spend, None where it would not be.
+    """
+
+    estimate: int | None
+    credits: int
+    refusal: TooManyJobs | SpendCapReached | NotEnoughCredits | None
+
+
+@dataclass(frozen=True, slots=True)
+class Foresee(Read[Foreseen]):
+    """What `submit` would be told now, were it carried out. Jobs and generations that it names are not looked for."""
+
+    submit: Submit
+
+    def steps(self) -> Steps[Foreseen]:
+        expected = self.submit if self.submit.estimate == 0 else (yield from _expected(self.submit))
+        refusal = None
+        try:
+            yield from keep_to_limit(expected.owner, expected.live_limit)
+            if expected.estimate != 0:
+                yield from _look_for_room((expected,))
+        except (TooManyJobs, SpendCapReached, NotEnoughCredits) as error:
+            refusal = error
+        return Foreseen(expected.estimate, expected.credits if expected.estimate != 0 else 0, refusal)
 
 
 @dataclass(frozen=True, slots=True)

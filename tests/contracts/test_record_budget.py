@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +19,7 @@ from snapasset.records.generations import Condemn
 from snapasset.records.revival import Retry
 from snapasset.records.spending import DAY_MS
 from snapasset.records.steps import FinishStep, SavePaidStep, StartedStep, StartStep
-from snapasset.records.submission import Submit, SubmitAll
+from snapasset.records.submission import Foresee, Foreseen, Submit, SubmitAll
 from snapasset.spend_settings import Caps
 from tests.contracts.record_jobs import FAULT, OWNER, STRANGER, a_job, claimed, ended, held, steps_of, stored, submitted
 
@@ -283,6 +283,55 @@ class TestAlike:
             await database.write(Retry(job.id, OWNER, caps=CAPS))
         fresh = await database.write(Retry(job.id, OWNER, caps=CAPS, likeness=LIKE))
         assert (fresh.estimate, await left(database)) == (0, 0)
+
+
+class TestForeseen:
+    """What would be said to a job is said before it is sent, in the same words, and changes nothing."""
+
+    async def foreseen(self, database: Database, submit: Submit, refusal: type[Exception] | None = None) -> Foreseen:
+        """What is told of a job, once the same job has been sent and has got the same answer."""
+        told = await database.read(Foresee(submit))
+        if refusal is None:
+            assert told.refusal is None
+            job = await database.write(submit)
+            assert (job.estimate, job.credits if job.estimate else 0) == told[:2]
+            return told
+        with pytest.raises(refusal) as raised:
+            await database.write(submit)
+        assert (type(told.refusal), str(told.refusal)) == (refusal, str(raised.value))
+        return told
+
+    async def test_there_is_room_until_there_is_none(self, database: Database) -> None:
+        await give(database, 5)
+        for _ in range(5):
+            assert await database.read(Foresee(costly())) == (40, 2, None)
+        assert await left(database) == 5
+        assert await self.foreseen(database, costly()) == (40, 2, None)
+        await self.foreseen(database, costly())
+        assert (await self.foreseen(database, costly(), NotEnoughCredits))[:2] == (40, 2)
+        await give(database, 1)
+        assert (await self.foreseen(database, costly(), SpendCapReached))[:2] == (40, 2)
+
+    async def test_what_is_put_off_is_asked_about_for_its_day(self, database: Database) -> None:
+        later = costly(estimate=90, credits=0, delay_ms=DAY_MS)
+        await self.foreseen(database, later)
+        await self.foreseen(database, costly(estimate=90, credits=0))
+        await self.foreseen(database, costly(estimate=90, credits=0, delay_ms=DAY_MS), SpendCapReached)
+
+    async def test_what_nobody_knows_the_price_of(self, database: Database) -> None:
+        assert (await self.foreseen(database, costly(estimate=None, credits=0), SpendCapReached)).estimate is None
+        assert (await self.foreseen(database, costly(estimate=None, credits=0, caps=None))).estimate is None
+
+    async def test_what_is_free_is_refused_for_the_number_of_jobs_alone(self, database: Database) -> None:
+        free = a_job(caps=Caps(owner=0, everybody=0), live_limit=1)
+        assert await self.foreseen(database, free) == (0, 0, None)
+        assert (await self.foreseen(database, replace(free, job_id="another"), TooManyJobs))[:2] == (0, 0)
+
+    async def test_what_is_there_already_is_free(self, database: Database) -> None:
+        assert (await self.foreseen(database, costly(likeness=LIKE), NotEnoughCredits)).estimate == 40
+        await TestAlike().a_master(database)
+        assert await self.foreseen(database, costly(likeness=LIKE)) == (0, 0, None)
+        assert (await database.read(Foresee(costly(likeness=LIKE, owner=STRANGER)))).estimate == 40
 
 
 class TestKnownBefore:

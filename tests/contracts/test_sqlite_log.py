@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from snapasset.database import Database
+    from snapasset.database.sqlite_connection import Connection
 
 _FRAME_BYTES = 4_096 + 24
 _RESTART_PAGES = 50
@@ -60,13 +61,13 @@ async def test_it_is_begun_anew_while_changes_go_on(record: SqliteRecord) -> Non
 
 async def test_the_writer_does_not_write_it_back_alone(record: SqliteRecord, monkeypatch: pytest.MonkeyPatch) -> None:
     by: list[str] = []
-    write_back = sqlite_checkpoints._write_back
+    write_back = sqlite_checkpoints.write_back
 
-    def noted(connection: object) -> int:
+    def noted(connection: Connection) -> int:
         by.append(threading.current_thread().name)
-        return write_back(connection)  # type: ignore[arg-type]
+        return write_back(connection)
 
-    monkeypatch.setattr(sqlite_checkpoints, "_write_back", noted)
+    monkeypatch.setattr(sqlite_checkpoints, "write_back", noted)
     await changes_until_begun_anew(await record.open(), log_of(record))
     assert by.count("record-checkpoints") >= 2 * by.count("record-writer") > 0
 
@@ -76,30 +77,40 @@ async def test_a_record_that_rests_is_left_alone(record: SqliteRecord, monkeypat
     await submitted(database)
     rounds: list[None] = []
 
-    def counted(_connection: object) -> int:
+    def counted(_connection: Connection) -> int:
         rounds.append(None)
         return 0
 
-    monkeypatch.setattr(sqlite_checkpoints, "_write_back", counted)
+    monkeypatch.setattr(sqlite_checkpoints, "write_back", counted)
     for _ in range(20):
         await asyncio.to_thread(threading.Event().wait, sqlite_checkpoints.PAUSE_SECONDS)
     assert len(rounds) <= 1
 
 
-async def test_one_that_cannot_be_written_back_harms_no_change(record: SqliteRecord) -> None:
-    def forbidden(action: int, what: str | None, *_: object) -> int:
-        return (
-            sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_PRAGMA and what == "wal_checkpoint" else sqlite3.SQLITE_OK
-        )
+async def test_one_that_cannot_be_written_back_harms_no_change(
+    record: SqliteRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[None] = []
+    write_back = sqlite_checkpoints.write_back
 
-    asked: list[int] = []
+    def forbidden(action: int, what: str | None, *_: object) -> int:
+        if action != sqlite3.SQLITE_PRAGMA or what != "wal_checkpoint":
+            return sqlite3.SQLITE_OK
+        refused.append(None)
+        return sqlite3.SQLITE_DENY
+
+    def tried(connection: Connection) -> int:
+        connection.raw.set_authorizer(forbidden)
+        try:
+            return write_back(connection)
+        finally:
+            connection.raw.set_authorizer(None)
+
     database = await record.open()
-    checkpoints = database._checkpoints
-    assert checkpoints is not None
-    checkpoints._connection.raw.set_authorizer(lambda *told: asked.append(1) or forbidden(*told))
-    while len(asked) < 5:
-        await submitted(database)
-    checkpoints._connection.raw.set_authorizer(None)
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_checkpoints, "write_back", tried)
+        while len(refused) < 5:
+            await submitted(database)
     await changes_until_begun_anew(database, log_of(record))
     await database.close()
     assert not log_of(record).exists()

@@ -44,6 +44,8 @@ def _refused(name: str, body: Any, *fields: str, code: str = "invalid_input") ->
     return Bad(name, body, 422, code, set(fields))
 
 
+_MISSING = "depends on missing ones"
+
 INVALID = [
     _refused("no prompt", {"platforms": ["instagram-post"]}, "prompt"),
     _refused("no platforms", {"prompt": "a"}, "platforms"),
@@ -103,7 +105,7 @@ INVALID = [
     _refused("depends on odd names", _options(dependsOn=["", "a b", "a" * 65, "\u00e9"]), *_names(4)),
     _refused("depends on a job twice", _options(dependsOn=["a", "a"]), "options.dependsOn"),
     _refused("depends on too many", _options(dependsOn=[f"a-{n}" for n in range(21)]), "options.dependsOn"),
-    _refused("depends on missing ones", _options(dependsOn=["a", "b"]), *_names(2)),
+    _refused(_MISSING, _options(dependsOn=["a", "b"]), *_names(2)),
     _refused("options is null", _with(options=None), "options"),
     _refused("options is a list", _with(options=[]), "options"),
     _refused("a list", [GOOD]),
@@ -165,9 +167,20 @@ async def test_what_breaks_a_rule_is_named(service: Service, bad: Bad) -> None:
     assert await _written(service) == {}
 
 
+@pytest.mark.parametrize("bad", [bad for bad in INVALID if bad.name != _MISSING], ids=lambda bad: bad.name)
+async def test_who_asks_what_it_would_cost_is_told_the_same(service: Service, bad: Bad) -> None:
+    answers = [
+        _check(await _post(service, json.dumps(bad.body), kind), bad.status, bad.code)
+        for kind in ("image-generation", "image-generation/estimate")
+    ]
+    first, second = ({**answer, "requestId": None} for answer in answers)
+    assert second == first
+
+
 @pytest.mark.parametrize("name", MALFORMED)
 async def test_what_is_no_json_is_malformed(service: Service, name: str) -> None:
-    _check(await _post(service, MALFORMED[name]), 400, "malformed")
+    for kind in ("image-generation", "image-generation/estimate"):
+        _check(await _post(service, MALFORMED[name], kind), 400, "malformed")
     assert await _written(service) == {}
 
 
@@ -213,9 +226,10 @@ async def test_the_largest_body_is_taken(service: Service) -> None:
     "kind", ["nothing", "Image-Generation", "image_generation", "a" * 5_000, "%00", "%F0%9F%A6%8A", ".."]
 )
 async def test_an_unknown_kind_is_not_found(service: Service, kind: str) -> None:
-    answer = await _post(service, json.dumps(GOOD), kind=kind.replace("..", "%2e%2e"))
-    problem = _check(answer, 404, "unknown_kind")
-    assert len(problem["detail"]) < 500
+    for asked in (kind, f"{kind}/estimate"):
+        answer = await _post(service, json.dumps(GOOD), kind=asked.replace("..", "%2e%2e"))
+        problem = _check(answer, 404, "unknown_kind")
+        assert len(problem["detail"]) < 500
 
 
 async def test_many_unknown_fields_get_few_complaints(service: Service) -> None:
@@ -292,6 +306,8 @@ async def test_an_unknown_address_is_a_problem(service: Service, path: str) -> N
         ("POST", "/health", "GET, HEAD"),
         ("OPTIONS", "/api/kinds", "GET, HEAD"),
         ("GET", "/api/jobs/x/cancel", "POST"),
+        ("GET", "/api/jobs/image-generation/estimate", "POST"),
+        ("DELETE", "/api/jobs/image-generation/estimate", "POST"),
     ],
 )
 async def test_another_method_is_refused_and_the_right_ones_are_named(

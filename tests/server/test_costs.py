@@ -1,23 +1,30 @@
-"""What jobs cost, over HTTP: what is expected is told with the 202, what was paid with the job; what may be spent has limits."""
+"""What jobs cost, over HTTP: what is expected is told before and with the 202, what was paid with the job; there are limits."""
 
 from __future__ import annotations
 
 import math
+import sqlite3
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from snapasset.job import new_id
 from snapasset.records.costs import Charge
 from snapasset.records.endings import Fail
+from snapasset.records.files import FileRow
 from snapasset.records.steps import FinishStep, StartStep
 from snapasset.storage import Storage
 from tests.contracts.record_jobs import FAULT
 from tests.server.described import Described
-from tests.server.service import ALICE, BOB, GOOD, opened, settings_for
+from tests.server.service import ADMIN, ALICE, BOB, GOOD, opened, settings_for
 from tests.worker.processors.pictures import Painter
+from worker.images.pool import PixelPool
 from worker.images.render import Renderer
 from worker.masters import Masters
 from worker.providers import ImageProvider
+from worker.providers.sketch import SketchProvider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -100,6 +107,113 @@ async def test_the_same_request_sent_again_is_told_the_same(tmp_path: Path) -> N
         headers = {**ALICE, "idempotency-key": "once"}
         answers = [(await post(service, who=headers)).json() for _ in range(2)]
         assert [answer["estimatedCost"] for answer in answers] == [0.25, 0.25]
+
+
+# --- asked beforehand
+
+
+async def ask(service: Service, kind: str = "image-generation", body: Any = GOOD, who: Any = ALICE) -> Any:
+    """What a job would cost, held against what the document says of the answer."""
+    answer = await post(service, f"{kind}/estimate", body, who)
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store"), answer.text
+    assert "set-cookie" not in answer.headers
+    described = Described((await service.http.get("/openapi.json")).json())
+    return described.body(f"/api/jobs/{kind}/estimate", "post", 200, answer.text)
+
+
+def priced(usd: float | None, set_aside: int = 0) -> dict[str, Any]:
+    return {"estimatedCost": usd, "currency": "USD", "credits": set_aside, "refusal": None}
+
+
+async def everything(service: Service) -> dict[str, int]:
+    """How many rows each table has."""
+    with closing(sqlite3.connect(service.state["settings"].data_dir / "snapasset.db")) as record:
+        names = [name for (name,) in record.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        return {name: record.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names}
+
+
+@pytest.mark.parametrize("price", [DOLLAR // 4, 0, None])
+async def test_what_a_job_would_cost_is_told_before_it_is_sent(tmp_path: Path, price: int | None) -> None:
+    async with shop(tmp_path, price) as service:
+        told = await ask(service)
+        assert told == priced(0.25 if price else price)
+        assert (await post(service)).json()["estimatedCost"] == told["estimatedCost"]
+        assert await ask(service, "noop", {}) == priced(0)
+
+
+async def test_sketches_are_free(tmp_path: Path) -> None:
+    tools: dict[type, object] = {
+        ImageProvider: SketchProvider(PixelPool(1)),
+        Storage: None,
+        Renderer: None,
+        Masters: None,
+    }
+    async with opened(settings_for(tmp_path, spend_cap_usd=0, credits_per_picture=2), tools=tools) as service:
+        assert await ask(service) == priced(0)
+        assert (await post(service)).json()["estimatedCost"] == 0
+
+
+async def test_asking_makes_nothing_however_often(tmp_path: Path) -> None:
+    async with shop(tmp_path, live_jobs_per_owner=1, spend_cap_owner_usd=0.3) as service:
+        before = await everything(service)
+        assert "jobs" in before
+        for who in (ALICE, {**ALICE, "idempotency-key": "once", "prefer": "wait=5"}, {}):
+            for _ in range(3):
+                assert await ask(service, who=who) == priced(0.25)
+        assert await everything(service) == before
+        assert (await post(service)).status_code == 202
+
+
+async def test_it_says_why_the_job_would_be_refused_in_the_same_words(tmp_path: Path) -> None:
+    async with shop(tmp_path, spend_cap_owner_usd=0.6, credits_per_picture=2, live_jobs_per_owner=3) as service:
+        client = service.state["client"]
+        owner = (await service.http.get("/api/usage", headers=ALICE)).json()["owner"]
+        for gift, code in ((0, "not_enough_credits"), (10, None), (0, None), (0, "spend_cap_reached")):
+            if gift:
+                await client.grant(owner, gift, "a gift")
+            told, answer = await ask(service), (await post(service)).json()
+            assert {**told, "refusal": None} == priced(0.25, 2)
+            said = {"code": code, "message": answer.get("detail"), "retryable": answer.get("retryable")}
+            assert told["refusal"] == (said if code else None)
+            assert code == answer.get("code")
+        assert (await ask(service, "noop", {}))["refusal"] is None
+        await post(service, "noop", {})
+        assert (await ask(service, "noop", {}))["refusal"]["code"] == "too_many_jobs"
+        assert (await ask(service, who=BOB))["refusal"]["code"] == "not_enough_credits"
+
+
+async def test_what_is_put_off_is_asked_about_for_that_day(tmp_path: Path) -> None:
+    async with shop(tmp_path, spend_cap_owner_usd=0.3) as service:
+        assert (await post(service)).status_code == 202
+        later = {**GOOD, "options": {"delay": 86_400}}
+        assert [(await ask(service, body=body))["refusal"] is None for body in (GOOD, later)] == [False, True]
+
+
+async def test_what_is_there_already_would_cost_nothing(tmp_path: Path) -> None:
+    again = {**GOOD, "reuse": True}
+    async with shop(tmp_path) as service:
+        assert await ask(service, body=again) == priced(0.25)
+        await service.submit(body=again)
+        job, job_type = await service.claim(), service.state["catalogue"].get("image-generation")
+        assert job_type.likeness is not None
+        likeness = job_type.likeness(job_type.args.model_validate_json(job.data), Till())
+        file = FileRow(new_id(), "master", "master", "key", "image/png", 5, 20, 10)
+        database = service.state["database"]
+        await database.write(StartStep(job.id, job.fence, "generate", paid=True, progress=10))
+        await database.write(FinishStep(job.id, job.fence, "generate", "{}", 40, (file,), "{}", likeness=likeness))
+        assert await ask(service, body=again) == priced(0)
+        assert (await post(service, body=again)).json()["estimatedCost"] == 0
+        assert await ask(service) == await ask(service, body=again, who=BOB) == priced(0.25)
+
+
+async def test_who_may_not_send_it_may_not_ask(tmp_path: Path) -> None:
+    async with shop(tmp_path) as service:
+        for kind, who in (("guarded", ALICE), ("image-generation", {"authorization": "Bearer nobody's"})):
+            answers = [await post(service, asked, {}, who) for asked in (kind, f"{kind}/estimate")]
+            assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(401, "missing_user")] * 2
+        assert await ask(service, "guarded", {}, ADMIN) == priced(0)
+        answer = await post(service, "image-generation/estimate", who={"sec-fetch-site": "cross-site"})
+        assert answer.status_code == 403
 
 
 # --- limits

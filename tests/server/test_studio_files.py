@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
-from server.studio_files import FOLDER, Studio, read_studio
+from server.studio_files import FOLDER, Studio, is_view, read_studio
 from tests.server.service import Service, opened, settings_for
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ FILES = {
     "assets/icon-1.svg": b"<svg/>",
     "assets/later-1.js.map": b"{}",
     ".vite/manifest.json": b"{}",
+    "manifest.json": b"{}",
     "secret.txt": b"not of the studio",
 }
 
@@ -139,7 +141,7 @@ async def test_what_was_zipped_unzips_to_the_same(service: Service) -> None:
     "name",
     [
         "index-2.js", "index-1.js.br", "index-1.js.gz", "later-1.js.map", "../index.html", "..%2findex.html", "%00", "", ".",
-        "../.vite/manifest.json", "index-1.js/", "/etc/passwd", "../../data/snapasset.db", "index.html",
+        "../.vite/manifest.json", "../manifest.json", "manifest.json", "index-1.js/", "/etc/passwd", "../../data/snapasset.db", "index.html",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("headers", [{}, AS_BROWSER], ids=["program", "browser"])
@@ -151,8 +153,8 @@ async def test_an_unknown_asset_is_a_problem_and_never_a_page(
     assert answer.headers["cache-control"] == "no-store"
 
 
-@pytest.mark.parametrize("path", ["/jobs/x", "/generations/0198-abc", "/nothing", "/a/b/c/", "/jobs//x", "/healthy"])
-async def test_a_browser_on_its_way_gets_the_first_page_anywhere(service: Service, path: str) -> None:
+@pytest.mark.parametrize("path", ["/jobs/x", "/jobs/x/", "/generations/0198-abc"])
+async def test_a_browser_on_its_way_to_a_view_gets_the_first_page(service: Service, path: str) -> None:
     page = await service.http.get(path, headers=AS_BROWSER)
     assert (page.status_code, page.text) == (200, INDEX)
     assert page.headers["cache-control"] == "no-cache"
@@ -162,6 +164,59 @@ async def test_a_browser_on_its_way_gets_the_first_page_anywhere(service: Servic
     assert again.status_code == 304
     head = await service.http.head(path, headers=AS_BROWSER)
     assert (head.status_code, head.headers["etag"]) == (200, page.headers["etag"])
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/a/b/c/", "/jobs", "/jobs/", "/jobs//x", "/jobs/x/y", "/generations/x/y", "/healthy"]
+)
+async def test_where_there_is_no_view_the_page_says_so_and_its_status_too(service: Service, path: str) -> None:
+    page = await service.http.get(path, headers=AS_BROWSER)
+    assert (page.status_code, page.text) == (404, INDEX)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert (page.headers["cache-control"], page.headers["vary"]) == ("no-cache", "accept")
+    assert page.headers["content-security-policy"].startswith("default-src 'self'; img-src")
+    known = {"if-none-match": (await service.http.get("/")).headers["etag"]}
+    assert (await service.http.get(path, headers=AS_BROWSER | known)).status_code == 404
+
+
+def test_the_views_are_those_that_the_studio_knows() -> None:
+    ours = (FOLDER.parent / "src" / "app" / "address.ts").read_text("utf-8")
+    [known] = re.findall(r"^const WORK = /\^(.*)\$/;$", ours, re.MULTILINE)
+    pattern = known.replace("\\/", "/")
+    for path in (
+        "/jobs/x",
+        "/jobs/x/",
+        "/generations/x",
+        "/jobs",
+        "/jobs/",
+        "/jobs//x",
+        "/jobs/x/y",
+        "/jobsx/y",
+        "/x/jobs/y",
+    ):
+        assert bool(re.fullmatch(pattern, path)) == is_view(path), path
+
+
+@pytest.mark.parametrize(
+    "accepted", ["application/json", "application/problem+json, image/*", "text/html;q=0, */*", "text/plain"]
+)
+async def test_who_takes_no_page_gets_a_problem_at_the_beginning_too(
+    service: Service, tmp_path: Path, accepted: str
+) -> None:
+    assert problem(await service.http.get("/", headers={"accept": accepted})) == NOTHING
+    async with opened(settings_for(tmp_path / "without")) as without:
+        assert problem(await without.http.get("/", headers={"accept": accepted})) == NOTHING
+
+
+@pytest.mark.parametrize("accepted", ["*/*", "text/*", "application/json, */*;q=0.1", "", "nonsense"])
+async def test_who_takes_anything_gets_the_page_at_the_beginning(
+    service: Service, tmp_path: Path, accepted: str
+) -> None:
+    page = await service.http.get("/", headers={"accept": accepted})
+    assert (page.status_code, page.headers["vary"]) == (200, "accept")
+    async with opened(settings_for(tmp_path / "without")) as without:
+        page = await without.http.get("/", headers={"accept": accepted})
+        assert (page.status_code, page.headers["vary"]) == (200, "accept")
 
 
 @pytest.mark.parametrize("accepted", ["*/*", "application/json", "image/avif,*/*;q=0.8", "text/html;q=0, */*"])
@@ -174,7 +229,7 @@ async def test_a_program_gets_a_problem_there(service: Service, accepted: str) -
     "path",
     [
         "/api", "/api/", "/api/nothing", "/api/jobs/x/y", "/health/nothing", "/page/nothing.js", "/page", "/metrics/x",
-        "/assets", "/openapi.json/x", "/favicon.ico", "/jobs/index-1.js.map", "/.env", "/wp-login.php",
+        "/assets", "/openapi.json/x", "/favicon.ico", "/manifest.json", "/jobs/index-1.js.map", "/.env", "/wp-login.php",
     ],
 )  # fmt: skip
 async def test_what_means_something_here_is_no_view_of_the_studio(service: Service, path: str) -> None:

@@ -1,6 +1,6 @@
 import { Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useLocation, useNavigate, useNavigationType } from "react-router";
-import { addressOf } from "./address";
+import { addressOf, shownAt } from "./address";
 import { Composer } from "./composer/Composer";
 import { type Draft, useDraft } from "./composer/useDraft";
 import { Blank } from "./gallery/Blank";
@@ -15,6 +15,7 @@ import { announce } from "./shell/announcer";
 import { Banners, ProblemBanner } from "./shell/Banners";
 import { Header } from "./shell/Header";
 import { Later, later } from "./shell/Later";
+import { Nowhere } from "./shell/Nowhere";
 import styles from "./shell/shell.module.css";
 import { type Studio as Shared, StudioProvider } from "./shell/studio";
 import { useKeys } from "./shell/useKeys";
@@ -28,11 +29,11 @@ const ahead = (load: () => Promise<unknown>) => void load().catch(() => {});
 
 /** Fetches what is drawn only later: at once where the address asks for it, else when there is time. */
 export function fetchAhead(): void {
-  if (location.pathname === "/") {
+  if (shownAt(addressOf(location.pathname))) {
+    ahead(loadWork);
+  } else {
     ahead(loadEmpty);
     setTimeout(ahead, 500, loadWork);
-  } else {
-    ahead(loadWork);
   }
 }
 
@@ -50,7 +51,9 @@ interface Complaint {
 export function Studio() {
   const { pathname } = useLocation();
   const address = addressOf(pathname);
-  const shown = address?.jobId ?? address?.generationId ?? null;
+  const shown = shownAt(address);
+  /** Whether the sheet is what one came for, and not the form. */
+  const aside = address === null || shown !== null;
   const kinds = useKinds().data?.kinds;
   const kind = kindOf(kinds, KIND);
   const places = useMemo(() => placesOf(kind), [kind]);
@@ -60,10 +63,6 @@ export function Studio() {
   const field = useRef<HTMLTextAreaElement>(null);
   const sheet = useRef<HTMLElement>(null);
   const navigate = useNavigate();
-  const nowhere = address === null;
-  useEffect(() => {
-    if (nowhere) void navigate("/", { replace: true });
-  }, [nowhere, navigate]);
   const refresh = useRefresh();
 
   const complain = useCallback((problem: unknown, again?: () => void) => {
@@ -122,7 +121,7 @@ export function Studio() {
     const held = document.activeElement;
     const lost = held === document.body || (held instanceof HTMLElement && held.offsetParent === null);
     if (!cameBack && lost) sheet.current?.focus({ preventScroll: true });
-  }, [shown]);
+  }, [shown, aside]);
 
   const shared: Shared = useMemo(
     () => ({ places, kind, draft, change, compose, submit, complain }),
@@ -134,21 +133,21 @@ export function Studio() {
       <a className={styles.skip} href="#sheet">
         {brand.skip}
       </a>
-      <Header aside={shown !== null} onHelp={() => setHelps(true)} />
-      <Banners aside={shown !== null} />
+      <Header aside={aside} onHelp={() => setHelps(true)} />
+      <Banners aside={aside} />
       <div className={styles.studio}>
-        <div className={styles.pane} data-aside={shown !== null}>
+        <div className={styles.pane} data-aside={aside}>
           <Composer field={field} />
         </div>
         <main
-          key={isNarrow() ? String(shown) : "sheet"}
+          key={isNarrow() ? `${aside} ${shown}` : "sheet"}
           ref={sheet}
           className={styles.sheet}
           id="sheet"
           tabIndex={-1}
           aria-label={words.region}
         >
-          {shown === null && <h1 className={styles.unseen}>{header.title}</h1>}
+          {!aside && <h1 className={styles.unseen}>{header.title}</h1>}
           {complaint && (
             <ProblemBanner
               problem={complaint.problem}
@@ -156,6 +155,7 @@ export function Studio() {
               onDismiss={() => setComplaint(null)}
             />
           )}
+          {address === null && <Nowhere />}
           <Suspense fallback={<Blank />}>
             {address && shown && (
               <Later key={shown}>
@@ -164,7 +164,7 @@ export function Studio() {
             )}
           </Suspense>
           <Running without={shown} />
-          <Gallery without={shown} welcome={shown === null} />
+          <Gallery without={shown} welcome={!aside} />
         </main>
       </div>
       <Suspense>

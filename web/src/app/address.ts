@@ -13,3 +13,7 @@ export function addressOf(path: string): Address | null {
   if (what) return { jobId: what === "jobs" ? id : null, generationId: what === "jobs" ? null : id };
   return path === "/" ? { jobId: null, generationId: null } : null;
 }
+
+/** Which job or generation an address shows, if any. */
+export const shownAt = (address: Address | null): string | null =>
+  address?.jobId ?? address?.generationId ?? null;

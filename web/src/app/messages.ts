@@ -4,6 +4,7 @@ import { count, usd } from "./formats";
 import type { JobStatus } from "./served/server";
 
 export { adviceFor } from "./advice";
+export { errors, notices, nowhere } from "./troubles";
 
 export const brand = { name: "SnapAsset", home: "SnapAsset, start", skip: "Skip to your pictures" };
 
@@ -65,7 +66,9 @@ export const composer = {
 
 export const cost = {
   sketch: "Free: drawn by the built-in painter, no model",
-  about: (dollars: number) => `About ${usd(dollars)}`,
+  free: "Free",
+  about: (dollars: number) => (dollars < 0.01 ? "Less than $0.01" : `About ${usd(dollars)}`),
+  unknowable: "What it will cost cannot be told beforehand",
   unknown: "The price is shown once it is accepted",
   credits: (each: number, left: number) => `${each.toLocaleString()} of ${count(left, "credit")}`,
   left: (dollars: number) => `${usd(dollars)} left today`,
@@ -218,44 +221,6 @@ export const deleting = {
   done: "Deleted",
 };
 
-export const notices = {
-  dismiss: "Dismiss",
-  show: "Show what is not as usual",
-  again: "Try again",
-  request: (id: string) => `request ${id}`,
-  offline: [
-    "You are offline.",
-    "What runs on the server goes on. This page catches up by itself when you are back.",
-  ],
-  serverAway: [
-    "The server cannot be reached.",
-    "Nothing you sent is lost. This page asks again every few seconds and catches up by itself.",
-  ],
-  database: [
-    "The record of jobs is away.",
-    "Nothing new can be taken on for the moment. What was accepted is safe and goes on when it is back.",
-  ],
-  redis: [
-    "Redis, which shares out the work, is away.",
-    "Your pictures are made all the same, and nothing is lost. It may take a little longer; all is as usual again when it is back.",
-  ],
-  storage: [
-    "The storage is away.",
-    "Pictures cannot be put away for the moment. What was paid for is kept and not paid for again.",
-  ],
-  storageFull: [
-    "The storage is full.",
-    "Make room by deleting what is no longer needed, or tell whoever runs this server.",
-  ],
-  provider: [
-    "Whoever makes the pictures cannot be reached.",
-    "Jobs wait and are tried again. Nothing is charged meanwhile.",
-  ],
-  users: ["Who has signed in cannot be checked for the moment.", ""],
-  paused: ["Pictures are paused on this server.", ""],
-  nobody: ["Nobody works on pictures just now.", "Jobs wait, and begin as soon as a worker is there."],
-} as const satisfies Record<string, unknown>;
-
 export const help = {
   title: "Help and keys",
   close: "Close",
@@ -275,17 +240,3 @@ export const help = {
   costsText:
     "One picture is paid for; all sizes are cut from it, and cutting again is free. What it costs is said before you send where that is known, else once it is accepted, and is kept with each job.",
 };
-
-export const errors = {
-  catalogue: "Asking what can be made here…",
-  unknownTitle: "Something went wrong on this page.",
-  away: "The server could not be reached.",
-  crashed: "This part of the page failed.",
-  renewed: [
-    "This part of the page could not be fetched.",
-    "Most likely the page was renewed meanwhile. Load it again to go on; what you wrote stays.",
-  ],
-  failedPart: ["This part of the page failed.", "The rest goes on. What you wrote stays."],
-  close: "Close",
-  reload: "Load the page again",
-} as const;

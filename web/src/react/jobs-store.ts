@@ -1,6 +1,6 @@
 /**
  * The caller's jobs as React sees them: a list that was read page by page, kept up to date by the news of all jobs. New jobs
- * come in at the top, those that no longer fit the filter go.
+ * come in at the top, those that no longer fit the filter go. No job of a list tells its place in line: nobody keeps it up to date.
  */
 
 import {
@@ -163,7 +163,7 @@ export class JobsStore extends SnapshotStore<JobsState> {
       if (this.#cursor !== cursor) return; // the list was read anew, and goes on elsewhere
       const { jobs } = this.read();
       const known = new Set(jobs.map(({ jobId }) => jobId));
-      const added = page.jobs.filter(({ jobId }) => !known.has(jobId)).map(viewOf);
+      const added = page.jobs.filter(({ jobId }) => !known.has(jobId)).map((job) => merged(undefined, job));
       this.#cursor = page.nextCursor;
       this.#elsewhere.clear();
       this.set({ jobs: this.#listed([...jobs, ...added]), hasMore: page.nextCursor !== null });
@@ -246,8 +246,10 @@ export class JobsStore extends SnapshotStore<JobsState> {
 const fits = <T>(wanted: T | readonly T[] | undefined, value: T | undefined): boolean =>
   wanted === undefined || value === undefined || [wanted].flat().includes(value);
 
-const merged = (view: JobView | undefined, job: Job): JobView =>
-  view ? reduce(view, { type: "connected", ...job }) : viewOf(job);
+const merged = (view: JobView | undefined, told: Job): JobView => {
+  const job = { ...told, queuePosition: null, eta: null }; // told of a job that is read alone, and old at the next one's start
+  return view ? reduce(view, { type: "connected", ...job }) : viewOf(job);
+};
 
 const newestFirst = (a: JobView, b: JobView): number => (ageOf(a) < ageOf(b) ? 1 : -1);
 

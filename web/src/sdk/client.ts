@@ -1,7 +1,7 @@
 /** What a page or a program does with SnapAsset: asks for pictures, follows jobs, steers them, looks at what there is. */
 
 import type { JobListener } from "./follow";
-import { createHttp, type HttpOptions, jobPath as job } from "./http";
+import { createHttp, type HttpOptions, jobPath as job, pathOf } from "./http";
 import type { ProblemError } from "./problem";
 import { TIMING, type Timing } from "./setting";
 import { type SubscribeOptions, subscriptions, type WatchOptions } from "./subscriptions";
@@ -115,7 +115,7 @@ export function createClient(options: ClientOptions = {}): Client {
       http.request<T>(method, path, { signal, query });
   const get = ask("GET");
   const post = ask("POST");
-  const generation = (id: string) => `/api/generations/${encodeURIComponent(id)}`;
+  const generation = (id: string) => pathOf("generations", id);
 
   function create(
     path: string,

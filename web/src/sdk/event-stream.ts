@@ -1,7 +1,7 @@
 /** One connection to a stream, from its request to its end. It says what comes, and leaves it to others to begin again. */
 
 import { createParser } from "eventsource-parser";
-import { ConnectionLost } from "./problem";
+import { broken } from "./problem";
 import type { Setting } from "./setting";
 
 export interface Frame {
@@ -18,7 +18,7 @@ export interface Frame {
  * Rejects with `ProblemError` for a status that is no stream, or whatever broke it.
  */
 export async function readStream(
-  { http, longestFrame }: Setting,
+  { http }: Setting,
   path: string,
   lastId: string | undefined,
   heard: (frame?: Frame) => void,
@@ -39,22 +39,14 @@ export async function readStream(
   if (status === 204) return false;
   if (!body || !headers.get("content-type")?.startsWith("text/event-stream")) throw broken();
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  let size = 0;
   const parser = createParser((told) => {
-    if (told.type === "event") {
-      size = 0;
-      heard(told);
-    } else retry(told.value);
+    if (told.type === "event") heard(told);
+    else retry(told.value);
   });
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return true;
-    size += value.length;
-    if (size > longestFrame) throw broken();
     parser.feed(value);
     heard();
   }
 }
-
-/** There was more to come. */
-export const broken = (): ConnectionLost => new ConnectionLost("The connection is lost.");

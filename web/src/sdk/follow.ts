@@ -5,10 +5,9 @@
  */
 
 import { backoff, createAlarm } from "./backoff";
-import { broken } from "./event-stream";
 import { jobPath } from "./http";
 import { keepLine, type News } from "./line";
-import { isRefusal, type ProblemError } from "./problem";
+import { broken, isRefusal, type ProblemError } from "./problem";
 import { later, type Setting } from "./setting";
 import type { Join } from "./shared";
 import type { ConnectionState, DurableEvent, JobEvent, OwnerEvent, SnapshotEvent, Timeline } from "./types";

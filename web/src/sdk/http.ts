@@ -4,7 +4,7 @@
  */
 
 import { backoff, pause } from "./backoff";
-import { ConnectionLost, ProblemError, problemOf } from "./problem";
+import { broken, ProblemError, problemOf } from "./problem";
 
 type Answered<T> = T | (() => T | Promise<T>);
 
@@ -44,7 +44,8 @@ export interface Http {
 const REPEATS = 4;
 const PATIENCE_SECONDS = 30;
 
-export const jobPath = (jobId: string): string => `/api/jobs/${encodeURIComponent(jobId)}`;
+export const pathOf = (list: string, id: string): string => `/api/${list}/${encodeURIComponent(id)}`;
+export const jobPath = (jobId: string): string => pathOf("jobs", jobId);
 
 const now = <T extends string | HeadersInit>(given: Answered<T> | undefined) =>
   typeof given === "function" ? given() : given;
@@ -92,8 +93,7 @@ export function createHttp(options: HttpOptions): Http {
           return response.status === 204 ? undefined : await response.json();
         } catch (cause) {
           signal?.throwIfAborted();
-          const error =
-            cause instanceof ProblemError ? cause : new ConnectionLost("The connection is lost.", { cause });
+          const error = cause instanceof ProblemError ? cause : broken(cause);
           const { retryable = true, retryAfter = 0 } = error as Partial<ProblemError>;
           // Nobody waits for long; who is to come back much later is told so.
           if (!idempotencyKey || !retryable || failures >= REPEATS || retryAfter > PATIENCE_SECONDS)

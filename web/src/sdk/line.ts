@@ -9,7 +9,7 @@ import { type Frame, readStream } from "./event-stream";
 import { isRefusal, type ProblemError } from "./problem";
 import type { Setting } from "./setting";
 import type { ConnectionState, JobEvent, OwnerEvent } from "./types";
-import { isOffline, onWake } from "./wake";
+import { isOffline, isResting, onPage } from "./wake";
 
 /** How a line is, told when that changes and with each event. Nothing comes after `closed` and `refused`. */
 export interface News {
@@ -79,7 +79,9 @@ export function keepLine(setting: Setting, path: string, hear: Hear, lastId?: st
       frames = beganAt = heardAt = 0;
       alarm(setting.firstByteMs, giveUp);
       try {
-        isMore = await readStream(setting, path, lastId, heard, (ms) => (retryMs = ms), attempt.signal);
+        isMore =
+          isResting() ||
+          (await readStream(setting, path, lastId, heard, (ms) => (retryMs = ms), attempt.signal));
       } catch (cause) {
         error = cause as ProblemError; // if it is not, it has no `retryAfter`
       }
@@ -112,7 +114,7 @@ export function keepLine(setting: Setting, path: string, hear: Hear, lastId?: st
     if (isAnew) lastId = undefined;
     // With a comment each 15 s, one that was silent for longer when its page woke up has died in its sleep. The reason 0
     // has another attempt follow at once.
-    if (isAnew || (frames && Date.now() - heardAt > 20_000)) attempt.abort(0);
+    if (isResting() || isAnew || (frames && Date.now() - heardAt > 20_000)) attempt.abort(0);
     wakeUp?.();
   }
 
@@ -122,7 +124,7 @@ export function keepLine(setting: Setting, path: string, hear: Hear, lastId?: st
     attempt.abort();
   }
 
-  onWake(wake, end.signal);
+  onPage(wake, end.signal);
   void run();
   return { close, wake };
 }

@@ -38,6 +38,10 @@ export class ConnectionLost extends Error {
   override name = "ConnectionLost";
 }
 
+/** There was to be more. */
+export const broken = (cause?: unknown): ConnectionLost =>
+  new ConnectionLost("The connection is lost.", { cause });
+
 /** Whether a status says "not now" rather than "no". */
 const isTransient = (status: number): boolean => status >= 500 || [408, 425, 429].includes(status);
 

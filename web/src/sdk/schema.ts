@@ -72,6 +72,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/image-generation/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask what a job of the kind image-generation would cost */
+        post: operations["estimateImageGeneration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/image-renditions/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask what a job of the kind image-renditions would cost */
+        post: operations["estimateImageRenditions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/file-cleanup/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask what a job of the kind file-cleanup would cost */
+        post: operations["estimateFileCleanup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/generations/{generationId}/renditions": {
         parameters: {
             query?: never;
@@ -1278,6 +1329,20 @@ export interface components {
             message: string;
             retryable: boolean;
         };
+        /**
+         * @description What a job would be told of its cost, were it sent now; nothing is made or set aside.
+         *
+         *     `estimatedCost`: what `JobAccepted` would have; 0 when all of it is free, null when nobody knows. `credits`: those that would
+         *     be set aside. `refusal`: why it would be refused for what the caller may have and spend, else null; what it depends on or
+         *     adds to is not looked for.
+         */
+        JobEstimate: {
+            estimatedCost: number | null;
+            /** @constant */
+            currency: "USD";
+            credits: number;
+            refusal: components["schemas"]["JobError"] | null;
+        };
         /** @description The data of one frame of a job's stream. */
         JobEvent: components["schemas"]["SnapshotEvent"] | components["schemas"]["ResumedEvent"] | components["schemas"]["ChangeEvent"] | components["schemas"]["TickEvent"] | components["schemas"]["ErrorEvent"] | components["schemas"]["FinalEvent"];
         /** @description One frame of a stream: its fields as they are read. `id` is the seq; a frame that can be missed has none. */
@@ -1902,6 +1967,30 @@ export interface components {
                 };
             };
         };
+        /** @description Unprocessable Entity. `invalid_input`: The input is not valid. `invalid_prompt`: The prompt is empty or too long. `unknown_platform`: One of the platforms is not known. */
+        InvalidInputOrInvalidPromptOrUnknownPlatform: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code: "invalid_input" | "invalid_prompt" | "unknown_platform";
+                };
+            };
+        };
+        /** @description Unprocessable Entity. `invalid_input`: The input is not valid. `unknown_platform`: One of the platforms is not known. */
+        InvalidInputOrUnknownPlatform: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code: "invalid_input" | "unknown_platform";
+                };
+            };
+        };
         /** @description Gone. `link_expired`: This link has expired; ask for the job or generation again to get a fresh one. `file_missing`: The file is gone from the storage. */
         LinkExpiredOrFileMissing: {
             headers: {
@@ -2464,6 +2553,153 @@ export interface operations {
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["InvalidInputOrIdempotencyKeyReused"];
             429: components["responses"]["TooManyJobsOrSpendCapReached"];
+            431: components["responses"]["HeaderTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["DatabaseUnavailableOrUnavailable"];
+        };
+    };
+    estimateImageGeneration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "prompt": "a lighthouse at dusk",
+                 *       "platforms": [
+                 *         "instagram-post"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewImageGeneration"];
+            };
+        };
+        responses: {
+            /** @description As it would be now; nothing is made. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "estimatedCost": 0.0412,
+                     *       "currency": "USD",
+                     *       "credits": 0,
+                     *       "refusal": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobEstimate"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["MissingUser"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidInputOrInvalidPromptOrUnknownPlatform"];
+            431: components["responses"]["HeaderTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["DatabaseUnavailableOrUnavailable"];
+        };
+    };
+    estimateImageRenditions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "platforms": [
+                 *         "instagram-post"
+                 *       ],
+                 *       "generationId": "01980000-0000-7000-8000-000000000002"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewImageRenditions"];
+            };
+        };
+        responses: {
+            /** @description As it would be now; nothing is made. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "estimatedCost": 0.0412,
+                     *       "currency": "USD",
+                     *       "credits": 0,
+                     *       "refusal": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobEstimate"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["MissingUser"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidInputOrUnknownPlatform"];
+            431: components["responses"]["HeaderTooLarge"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["DatabaseUnavailableOrUnavailable"];
+        };
+    };
+    estimateFileCleanup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "temp-files"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewFileCleanup"];
+            };
+        };
+        responses: {
+            /** @description As it would be now; nothing is made. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "estimatedCost": 0.0412,
+                     *       "currency": "USD",
+                     *       "credits": 0,
+                     *       "refusal": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobEstimate"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["MissingUser"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["InvalidInput"];
             431: components["responses"]["HeaderTooLarge"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["DatabaseUnavailableOrUnavailable"];

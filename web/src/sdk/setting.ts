@@ -7,7 +7,6 @@ export interface Timing {
   /** How long silence is borne: at the beginning of a stream, and later. */
   firstByteMs: number;
   idleMs: number;
-  longestFrame: number;
   /** Pause before a stream is tried again where none got through; more is added with each failure. */
   restMs: number;
   /** Pauses between questions: where no stream gets through, and for the place in the queue (3 times that where a job is silent). */
@@ -22,7 +21,6 @@ export interface Timing {
 export const TIMING: Timing = {
   firstByteMs: 5_000,
   idleMs: 45_000,
-  longestFrame: 4_000_000,
   restMs: 15_000,
   pollMs: 3_000,
   standingMs: 10_000,

@@ -8,7 +8,7 @@ import { createAlarm, onAbort } from "./backoff";
 import { type Hear, keepLine, type Line, type News } from "./line";
 import type { Setting } from "./setting";
 import type { ConnectionState } from "./types";
-import { onWake } from "./wake";
+import { isHidden, onPage } from "./wake";
 
 /** Hears all there is from now on, until the function it gives is called. What was told before is not repeated. */
 export type Join = (hear: Hear) => () => void;
@@ -118,9 +118,9 @@ export function ownerLine(setting: Setting, name: string | undefined): [join: Jo
         hear(isBehind ? { ...data, event: { type: "connected" } } : data);
       }
     };
-    onWake(greet, end.signal);
+    onPage(() => isHidden() || greet(), end.signal);
     // A page that is put away is frozen as it is, and would hold the lock for nothing.
-    globalThis.addEventListener?.("pagehide", resign, { signal: end.signal });
+    onPage(resign, end.signal, ["pagehide"]);
     greet();
 
     return {

@@ -10,6 +10,7 @@ type Given<T, K extends keyof T> = Pick<T, K> & { [P in Exclude<keyof T, K>]?: T
 export type Job = Schemas["Job"];
 export type JobStatus = Schemas["JobStatus"];
 export type JobAccepted = Schemas["JobAccepted"];
+export type JobEstimate = Schemas["JobEstimate"];
 export type JobList = Schemas["JobList"];
 export type JobError = Schemas["JobError"];
 export type JobResult = Schemas["JobResult"];

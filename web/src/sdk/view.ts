@@ -77,7 +77,8 @@ export type Phase = JobView["phase"];
 export type EndedView = Extract<JobView, { phase: "completed" | "failed" | "cancelled" }>;
 
 /** Whether the run is over. A retry begins another. */
-export const isEnded = (view: JobView): view is EndedView => /^[cf]/.test(view.phase); // `completed`, `failed`, `cancelled`
+export const isEnded = (view: JobView): view is EndedView =>
+  ["completed", "failed", "cancelled"].includes(view.phase);
 
 /** The view of a job of which only its id is known. */
 export const loadingView = (jobId: string): JobView =>

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { addressOf } from "../../src/app/address";
+import { addressOf, shownAt } from "../../src/app/address";
 
 it("tells a job and a generation from the beginning", () => {
   expect(addressOf("/")).toEqual({ jobId: null, generationId: null });
@@ -10,4 +10,13 @@ it("tells a job and a generation from the beginning", () => {
 it("knows no other address", () => {
   for (const path of ["/jobs", "/jobs/", "/jobs/a/b", "/jobsa/b", "/elsewhere"])
     expect(addressOf(path)).toBeNull();
+});
+
+it("shows the one that an address is of", () => {
+  expect(["/jobs/a", "/generations/b", "/", "/jobs/"].map((path) => shownAt(addressOf(path)))).toEqual([
+    "a",
+    "b",
+    null,
+    null,
+  ]);
 });

@@ -1,8 +1,11 @@
 // @vitest-environment happy-dom
+import { QueryClientProvider } from "@tanstack/react-query";
 import { cleanup, render, screen } from "@testing-library/react";
 import { userEvent } from "@testing-library/user-event";
-import { afterEach, expect, it } from "vitest";
-import { NoticeList } from "../../src/app/shell/Banners";
+import { afterEach, expect, it, vi } from "vitest";
+import { newQueryClient } from "../../src/app/served/queries";
+import { ConnectionLost } from "../../src/app/served/server";
+import { Banners, NoticeList, ProblemBanner } from "../../src/app/shell/Banners";
 import type { Notice } from "../../src/app/shell/notices";
 
 const notice = (key: string): Notice => ({ key, title: `Of ${key}.`, text: "", level: "warn" });
@@ -43,4 +46,29 @@ it("shows itself again when there is something new, or the same once more", asyn
   now();
   now("redis", "storage");
   expect(said()).toContain("Of redis.");
+});
+
+const FOREIGN = "Something between this browser and the server answers in its place.";
+
+it("says that somebody else answers, where a page for signing in comes in place of the API's answers", async () => {
+  const page = () => new Response("<!doctype html>", { headers: { "content-type": "text/html" } });
+  const health = {
+    status: "ok",
+    services: { database: {}, storage: {}, provider: {}, redis: {}, queues: {} },
+  };
+  const answer = (url: string) => (url.endsWith("/health") ? Response.json(health) : page());
+  vi.stubGlobal("fetch", (url: string) => Promise.resolve(answer(url)));
+  render(
+    <QueryClientProvider client={newQueryClient()}>
+      <Banners aside={false} />
+    </QueryClientProvider>,
+  );
+  await screen.findByText(FOREIGN);
+});
+
+it("says so of what was sent, too", () => {
+  const problem = new ConnectionLost("lost", { cause: new SyntaxError("Unexpected token <") });
+  render(<ProblemBanner problem={problem} again={() => {}} onDismiss={() => {}} />);
+  expect(screen.getByRole("alert").textContent).toContain(FOREIGN);
+  expect(screen.getByRole("button", { name: "Try again" })).toBeTruthy();
 });

@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ConnectionLost, type Health, ProblemError } from "../../src/app/served/server";
 import { noticesOf } from "../../src/app/shell/notices";
 
@@ -53,4 +53,29 @@ it("tells being offline from a server that is away, and takes a proxy's answer f
   expect(keys(new ConnectionLost("gone"), false)).toEqual(["offline"]);
   expect(keys(new ConnectionLost("gone"), true)).toEqual(["serverAway"]);
   expect(keys(new ProblemError(502), true)).toEqual(["serverAway"]);
+});
+
+describe("somebody between the browser and the server", () => {
+  const login = new ConnectionLost("unread", { cause: new SyntaxError("Unexpected token <") });
+  const keys = (error: Error | null, others: unknown[] = []) =>
+    noticesOf({ status: "ok", services: well as Services } as Health, error, true, others).map(
+      ({ key }) => key,
+    );
+
+  it("who answers the questions to the API is told of, though the health is well", () => {
+    expect(keys(null, [null, login])).toEqual(["between"]);
+    expect(keys(login, [login])).toEqual(["between"]);
+    expect(keys(null, [new ProblemError(407)])).toEqual(["between"]);
+    expect(keys(new ProblemError(403))).toEqual(["between"]);
+    expect(noticesOf(undefined, null, false, [login]).map(({ key }) => key)).toEqual(["offline"]);
+  });
+
+  it("is none where the service itself says no, or a gateway that it is away", () => {
+    expect(keys(null, [new ProblemError(404, { code: "not_found" })])).toEqual([]);
+    expect(keys(new ProblemError(401, { code: "missing_user" }))).toEqual([]);
+    expect(keys(null, [new ConnectionLost("lost", { cause: new TypeError("Failed to fetch") })])).toEqual([]);
+    expect(keys(null, [new ProblemError(503)])).toEqual([]);
+    expect(keys(login)).toEqual(["serverAway"]); // a gateway's 503, with a page of its own
+    expect(keys(new ProblemError(502), [login])).toEqual(["serverAway"]);
+  });
 });

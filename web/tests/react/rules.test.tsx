@@ -73,8 +73,11 @@ describe("the phase of a job and the state of the connection", () => {
   });
 
   test("a hidden tab keeps its stream", async () => {
+    Object.defineProperty(navigator, "locks", { value: {}, configurable: true });
+    onTestFinished(() => void Reflect.deleteProperty(navigator, "locks"));
     const { log, stream, server } = await shown();
     Object.defineProperty(document, "hidden", { value: true, configurable: true });
+    onTestFinished(() => void Reflect.deleteProperty(document, "hidden"));
     document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
     window.dispatchEvent(new Event("blur"));
     stream.events(change(2));

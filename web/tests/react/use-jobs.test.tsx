@@ -102,6 +102,25 @@ describe("a list of jobs", () => {
     expect(asked(server, 1)).toBe(2);
   });
 
+  test("tells of no job a place in line that nobody keeps up to date, however the job came in", async () => {
+    const standing = { queuePosition: 3, eta: { startsIn: 20, finishesIn: 60, sampleSize: 9 } };
+    const waiting = (n: number, fields: Partial<Job> = {}) =>
+      nth(n, { seq: 1, status: "waiting", ...standing, ...fields });
+    const jobs = [waiting(5), waiting(1)];
+    const { stream, server, names, last } = await listed(jobs, { limit: 1 });
+    await last().loadMore();
+    has(server, waiting(6));
+    stream.event(change(1, { jobId: idOf(6), status: "waiting" }), "0-1");
+    await waitFor(() => expect(names()).toEqual([idOf(6), idOf(5), idOf(1)]));
+    has(server, waiting(1, { seq: 4 })); // of which news was missed
+    stream.event(change(4, { jobId: idOf(1), status: "waiting" }), "0-2");
+    await waitFor(() => expect(last().jobs.at(-1)?.seq).toBe(4));
+    for (const view of last().jobs) {
+      expect(view).toMatchObject({ phase: "waiting", queuePosition: null, eta: null });
+      expect(view.job).toMatchObject({ queuePosition: null, eta: null });
+    }
+  });
+
   test("loses a job that is not there any more", async () => {
     const { stream, names } = await listed([nth(2), nth(1)]);
     stream.event(change(9, { jobId: idOf(2) }), "0-1");

@@ -13,6 +13,7 @@ export type {
   ImageType,
   Job,
   JobError,
+  JobEstimate,
   JobStatus,
   JobView,
   Kind,

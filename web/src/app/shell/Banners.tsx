@@ -1,11 +1,14 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { adviceFor, errors, notices as words } from "../messages";
-import { useHealth, useRefresh, useRunningJobs } from "../served/queries";
+import { useHealth, useKinds, useRefresh, useRunningJobs } from "../served/queries";
 import { ConnectionLost, ProblemError } from "../served/server";
 import styles from "./banners.module.css";
 import button from "./button.module.css";
 import { Icon } from "./Icon";
-import { type Notice, noticesOf } from "./notices";
+import { isForeign, type Notice, noticesOf } from "./notices";
+
+/** What keeps every answer away. */
+const AWAY = new Set(["offline", "serverAway", "between"]);
 
 function onLine(listener: () => void): () => void {
   addEventListener("online", listener);
@@ -23,10 +26,12 @@ function onLine(listener: () => void): () => void {
 function useNotices(): Notice[] {
   const online = useSyncExternalStore(onLine, () => navigator.onLine);
   const health = useHealth();
-  const lost = useRunningJobs().connection === "reconnecting";
+  const kinds = useKinds();
+  const running = useRunningJobs();
+  const lost = running.connection === "reconnecting";
   const refresh = useRefresh();
-  const found = noticesOf(health.data, health.error, online);
-  const away = found.some(({ key }) => key === "offline" || key === "serverAway");
+  const found = noticesOf(health.data, health.error, online, [kinds.failureReason, running.error]);
+  const away = found.some(({ key }) => AWAY.has(key));
   const { refetch } = health;
   // biome-ignore lint/correctness/useExhaustiveDependencies: only the change from away to there counts
   useEffect(() => {
@@ -92,6 +97,10 @@ interface ProblemProps {
 }
 
 function told(problem: unknown): { title: string; text: string; code: string } {
+  if (isForeign(problem)) {
+    const [title, text] = words.between;
+    return { title, text, code: problem instanceof ProblemError ? problem.code : "" };
+  }
   if (problem instanceof ProblemError) {
     const fields = problem.fields?.map(({ message }) => message).join(" ");
     const number = problem.requestId ? ` · ${words.request(problem.requestId)}` : "";

@@ -1,7 +1,7 @@
 /** What a person should know of the service's state, in plain words. Pure. */
 
 import { notices as words } from "../messages";
-import { type Health, ProblemError } from "../served/server";
+import { ConnectionLost, type Health, ProblemError } from "../served/server";
 
 export interface Notice {
   key: string;
@@ -14,6 +14,7 @@ export interface Notice {
 const TOLD = {
   offline: words.offline,
   serverAway: words.serverAway,
+  between: words.between,
   database: words.database,
   redis: words.redis,
   storage: words.storage,
@@ -47,10 +48,30 @@ function ofServices({ services }: Health): Notice[] {
   return found.filter((one): one is Notice => Boolean(one));
 }
 
-/** What to say. `error`: why the health could not be had, by whoever stands before a server that is away, too; `online`: whether the browser believes to be. */
-export function noticesOf(health: Health | undefined, error: Error | null, online: boolean): Notice[] {
+/**
+ * Whether it was somebody else on the way who answered: with what can be read and is none of the service's, such as a page for
+ * signing in. One who only says that the server is away (502 and the like) is none.
+ */
+export function isForeign(error: unknown): boolean {
+  if (error instanceof ProblemError) return error.status < 500 && error.code === `http_${error.status}`;
+  return error instanceof ConnectionLost && error.cause instanceof SyntaxError;
+}
+
+/**
+ * What to say. `error`: why the health could not be had, by whoever stands before a server that is away, too; `online`: whether the
+ * browser believes to be; `others`: why other answers could not be had. They alone tell a page for signing in from a gateway's "not
+ * now": of the health, that comes with the status of a service that is not well.
+ */
+export function noticesOf(
+  health: Health | undefined,
+  error: Error | null,
+  online: boolean,
+  others: readonly unknown[] = [],
+): Notice[] {
   if (!online) return [notice("offline", "warn")];
-  if (error instanceof ProblemError && error.status < 500) return [];
-  if (error) return [notice("serverAway", "bad")];
+  const refused = error instanceof ProblemError && error.status < 500;
+  if (error && !refused && !isForeign(error)) return [notice("serverAway", "bad")];
+  if ((refused && isForeign(error)) || others.some(isForeign)) return [notice("between", "bad")];
+  if (error) return refused ? [] : [notice("serverAway", "bad")];
   return health ? ofServices(health) : [];
 }
