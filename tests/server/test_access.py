@@ -50,6 +50,7 @@ OPEN = PUBLIC._replace(bad=401)
 OWNED = Row(404, 404, 200, 404, 401)
 EXPECTED = {
     "POST /api/jobs/{kind}": Row(202, 202, 202, 202, 401, GOOD),
+    "POST /api/jobs/{kind}/estimate": OPEN._replace(body=GOOD),
     "POST /api/jobs/batch": Row(202, 202, 202, 202, 401, {"jobs": [{"kind": "image-generation", "data": GOOD}]}),
     "GET /api/jobs/stats/overview": OPEN,
     "GET /api/jobs": OPEN,

@@ -105,13 +105,14 @@ class Checkout:
 
 
 PROGRAM: Final = """
-import sys
+import signal, sys
 from pathlib import Path
 from tests.web.acted import Checkout
+signal.signal(signal.SIGINT, signal.default_int_handler)
 checkout = Checkout.__new__(Checkout)
 checkout.root = Path(sys.argv[1])
 checkout.web, checkout.version = checkout.root / "web", "v24.1.0"
 from web.build import build
 build(checkout.web, checkout.node)
 """
-"""Builds the checkout that is named, in a process of its own."""
+"""Builds the checkout that is named, in a process of its own, that can be interrupted although a shell ran the tests in the background."""
