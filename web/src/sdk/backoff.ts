@@ -4,7 +4,7 @@
  * How long to wait before attempt `failures` + 1, in ms: anything up to a bound that doubles, 30 s at most. Clients that
  * lost a server together do not come back together.
  */
-export const backoff = (failures: number): number => Math.random() * Math.min(30_000, 1_000 * 2 ** failures);
+export const backoff = (failures: number): number => Math.random() * 1_000 * Math.min(30, 2 ** failures);
 
 /** Sets a timer anew, or only takes it back when there is nothing to do. */
 export type Alarm = (ms?: number, act?: () => void) => void;
@@ -21,18 +21,25 @@ export function createAlarm(): Alarm {
 /** Acts once, when the signal is given up, or now if it was. Gives what forgets that. */
 export function onAbort(signal: AbortSignal | undefined, act: () => void): () => void {
   if (signal?.aborted) act();
-  else signal?.addEventListener("abort", act, { once: true });
+  else signal?.addEventListener("abort", act);
   return () => signal?.removeEventListener("abort", act);
+}
+
+/** Acts after so long, or when the signal is given up, whichever comes first. Gives what forgets that. */
+export function within(ms: number, signal: AbortSignal | undefined, act: () => void): () => void {
+  const timer = setTimeout(act, ms);
+  const forget = onAbort(signal, act);
+  return () => {
+    clearTimeout(timer);
+    forget();
+  };
 }
 
 /** Waits so long, or until the signal is given up. */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  const alarm = createAlarm();
   let forget = () => {};
   await new Promise<void>((resolve) => {
-    alarm(ms, resolve);
-    forget = onAbort(signal, resolve);
+    forget = within(ms, signal, resolve);
   });
-  alarm();
   forget();
 }

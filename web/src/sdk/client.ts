@@ -1,6 +1,5 @@
 /** What a page or a program does with SnapAsset: asks for pictures, follows jobs, steers them, looks at what there is. */
 
-import type { JobListener } from "./follow";
 import { createHttp, type HttpOptions, jobPath as job, pathOf } from "./http";
 import type { ProblemError } from "./problem";
 import { TIMING, type Timing } from "./setting";
@@ -21,7 +20,7 @@ import type {
   RenditionsArgs,
   Usage,
 } from "./types";
-import type { EndedView } from "./view";
+import type { EndedView, JobView } from "./view";
 
 export interface ClientOptions extends HttpOptions {
   /**
@@ -98,7 +97,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const { sessionId = isPage || isNamed ? "" : secret() } = options;
   const { sharing = !isPage ? "off" : isNamed ? "tab" : "browser" } = options;
   const http = createHttp({ ...options, sessionId });
-  const { subscribe, watch, renew } = subscriptions(
+  const [subscribe, watch, renew] = subscriptions(
     {
       ...TIMING,
       ...options.timing,
@@ -106,15 +105,10 @@ export function createClient(options: ClientOptions = {}): Client {
       fault: options.onFault ?? ((error) => globalThis.reportError?.(error)),
     },
     sharing !== "off",
-    sharing === "browser" ? `snapasset ${http.url("")} ${sessionId}` : undefined,
+    sharing === "browser" && `snapasset ${http.url("")} ${sessionId}`,
   );
 
-  const ask =
-    (method: string) =>
-    <T>(path: string, { signal, ...query }: CallOptions = {}) =>
-      http.request<T>(method, path, { signal, query });
-  const get = ask("GET");
-  const post = ask("POST");
+  const { request } = http;
   const generation = (id: string) => pathOf("generations", id);
 
   function create(
@@ -123,11 +117,11 @@ export function createClient(options: ClientOptions = {}): Client {
     { options, idempotencyKey = secret(), signal }: CreateOptions = {},
   ) {
     const send = () =>
-      http.request<JobAccepted>("POST", path, { body: { ...data, options }, idempotencyKey, signal });
+      request<JobAccepted>(path, { body: { ...data, options }, idempotencyKey, signal }, "POST");
     return send().catch(async (error: ProblemError) => {
       // A key needs a session, and a browser that comes for the first time has none: a stream brings one.
       if (error.code !== "malformed" || isNamed || sessionId) throw error;
-      const stream = await http.open("/api/events", undefined, signal).catch(() => {});
+      const stream = await http.open("/api/events", signal).catch(() => {});
       await stream?.body?.cancel();
       renew(); // what is open hears of the session that was
       return send();
@@ -144,17 +138,13 @@ export function createClient(options: ClientOptions = {}): Client {
       isOver = true;
       wake();
     };
-    const listener: JobListener = {
-      onUpdate(_, event) {
-        // A tick that nobody has taken yet is replaced by the next.
-        if ("tick" in event && "tick" in (waiting.at(-1) ?? {})) waiting.pop();
-        waiting.push(event);
-        wake();
-      },
-      onComplete: () => end(),
-      onError: end,
+    const onUpdate = (_: JobView, event: JobEvent) => {
+      // A tick that nobody has taken yet is replaced by the next.
+      if ("tick" in event && "tick" in (waiting.at(-1) ?? {})) waiting.pop();
+      waiting.push(event);
+      wake();
     };
-    const stop = subscribe(jobId, { ...options, ...listener }, end);
+    const stop = subscribe(jobId, { ...options, onUpdate, onComplete: () => end(), onError: end }, end);
     try {
       while (!failure) {
         const event = waiting.shift();
@@ -175,10 +165,10 @@ export function createClient(options: ClientOptions = {}): Client {
     createGenerationJob: (args, o) => create(job("image-generation"), args, o),
     createJob: (kind, data, o) => create(job(kind), data, o),
     renderGeneration: (id, args, o) => create(`${generation(id)}/renditions`, args, o),
-    getJob: (id, o) => get(job(id), o),
-    listJobs: (o) => get("/api/jobs", o),
-    cancelJob: (id, o) => post(`${job(id)}/cancel`, o),
-    retryJob: (id, o) => post(`${job(id)}/retry`, o),
+    getJob: (id, o) => request(job(id), o),
+    listJobs: (o) => request("/api/jobs", o),
+    cancelJob: (id, o) => request(`${job(id)}/cancel`, o, "POST"),
+    retryJob: (id, o) => request(`${job(id)}/retry`, o, "POST"),
     subscribeToJobUpdates: subscribe,
     waitForJob: (id, o) =>
       new Promise((onComplete, onError) => {
@@ -186,15 +176,15 @@ export function createClient(options: ClientOptions = {}): Client {
       }),
     events,
     watchJobs: watch,
-    listGenerations: (o) => get("/api/generations", o),
-    getGeneration: (id, o) => get(generation(id), o),
-    deleteGeneration: (id, o) => ask("DELETE")(generation(id), o),
-    getKinds: (o) => get("/api/kinds", o),
-    getUsage: (o) => get("/api/usage", o),
-    getHealth: (o) => http.request("GET", "/health", { ...o, unwell: 503 }),
+    listGenerations: (o) => request("/api/generations", o),
+    getGeneration: (id, o) => request(generation(id), o),
+    deleteGeneration: (id, o) => request(generation(id), o, "DELETE"),
+    getKinds: (o) => request("/api/kinds", o),
+    getUsage: (o) => request("/api/usage", o),
+    getHealth: (o) => request("/health", { ...o, unwell: 503 }),
     url: http.url,
   };
 }
 
 /** 192 bits that nobody guesses, as a session's id or a key. */
-const secret = () => crypto.getRandomValues(new BigUint64Array(3)).join("");
+const secret = () => crypto.getRandomValues(new Uint32Array(6)).join("");

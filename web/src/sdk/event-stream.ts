@@ -10,10 +10,15 @@ export interface Frame {
   id?: string | undefined;
 }
 
+/** How long the server wants clients to wait before they come back. */
+export interface Retry {
+  /** In ms. */
+  value: number;
+}
+
 /**
  * Reads a stream to its end: true when there is more to come on another one, false when the server said that there is not.
- * `heard` is told each frame, and nothing after all else that came, be it a comment. `retry` is told how long the server
- * wants clients to wait before they come back, in ms.
+ * `heard` is told what comes, and nothing after all that came, be it a comment.
  *
  * Rejects with `ProblemError` for a status that is no stream, or whatever broke it.
  */
@@ -21,8 +26,7 @@ export async function readStream(
   { http }: Setting,
   path: string,
   lastId: string | undefined,
-  heard: (frame?: Frame) => void,
-  retry: (ms: number) => void,
+  heard: (told?: Frame | Retry) => void,
   signal: AbortSignal,
 ): Promise<boolean> {
   // Where answers cannot be read while they come. It tells no status and no comment, and begins anew each time.
@@ -35,17 +39,21 @@ export async function readStream(
         reject(broken());
       };
     });
-  const { status, headers, body } = await http.open(path, lastId, signal);
+  const { status, headers, body } = await http.open(path, signal, lastId);
   if (status === 204) return false;
   if (!body || !headers.get("content-type")?.startsWith("text/event-stream")) throw broken();
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  const longest = 4_000_000; // characters without a frame
+  let size = 0;
   const parser = createParser((told) => {
-    if (told.type === "event") heard(told);
-    else retry(told.value);
+    size = 0;
+    heard(told);
   });
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return true;
+    size += value.length;
+    if (size > longest) throw broken();
     parser.feed(value);
     heard();
   }

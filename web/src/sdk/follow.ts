@@ -7,7 +7,7 @@
 import { backoff, createAlarm } from "./backoff";
 import { jobPath } from "./http";
 import { keepLine, type News } from "./line";
-import { broken, isRefusal, type ProblemError } from "./problem";
+import { askedMs, broken, isRefusal } from "./problem";
 import { later, type Setting } from "./setting";
 import type { Join } from "./shared";
 import type { ConnectionState, DurableEvent, JobEvent, OwnerEvent, SnapshotEvent, Timeline } from "./types";
@@ -25,6 +25,10 @@ export interface JobListener {
   onConnection?: ((state: ConnectionState) => void) | undefined;
 }
 
+/** Whether an event is part of that state. The end of a job that had ended when it was first read comes after its state. */
+const isPast = ({ seq, type }: DurableEvent, state: { seq: number }): boolean =>
+  type === "final" ? seq < state.seq : seq <= state.seq;
+
 /** Adds a subscriber, who is told first what is known already. Gives what takes it away; with the last one it ends. */
 export type Subscribe = (listener: JobListener) => () => void;
 
@@ -35,13 +39,13 @@ export type Subscribe = (listener: JobListener) => () => void;
 export function followJob(
   setting: Setting,
   jobId: string,
-  stream: string,
-  mayRead: boolean,
-  join: Join | undefined,
+  token: string,
+  join: Join | false,
   closed: () => void,
 ): Subscribe {
-  const { http } = setting;
+  const { request } = setting.http;
   const path = jobPath(jobId);
+  const mayRead = !token;
   const listeners = new Set<JobListener>();
   const again = createAlarm();
   const stop = new AbortController();
@@ -52,31 +56,28 @@ export function followJob(
   let failures = 0;
   let isReading = false;
   let mustRead = false;
-  let held: DurableEvent[] = [];
+  const held: DurableEvent[] = [];
 
-  const tell = (listener: JobListener, act: (listener: JobListener) => void) =>
-    later(setting, () => listeners.has(listener) && act(listener));
-
-  const each = (act: (listener: JobListener) => void) => {
-    for (const listener of listeners) tell(listener, act);
+  const tell = (act: (listener: JobListener) => void, whom: Iterable<JobListener> = listeners) => {
+    for (const listener of whom) later(setting, () => listeners.has(listener) && act(listener));
   };
 
   const show = (state: ConnectionState) => {
-    if (state !== told) each((listener) => listener.onConnection?.(state));
+    if (state !== told) tell((listener) => listener.onConnection?.(state));
     told = state;
   };
 
   function update(event: JobEvent, next = reduce(view, event)): void {
-    if (next === view && event.type !== "final") return;
+    if (signal.aborted || (next === view && event.type !== "final")) return;
     view = next;
-    each((listener) => listener.onUpdate?.(next, event));
+    tell((listener) => listener.onUpdate?.(next, event));
   }
 
   function finish(error?: Error): void {
     if (signal.aborted) return;
     close(); // first, so that who subscribes again when told begins anew
     show(error ? "refused" : "closed");
-    each((listener) => (error ? listener.onError?.(error) : listener.onComplete?.(view as EndedView)));
+    tell((listener) => (error ? listener.onError?.(error) : listener.onComplete?.(view as EndedView)));
   }
 
   function close(): void {
@@ -87,16 +88,15 @@ export function followJob(
     closed();
   }
 
-  /** Tells an event, unless it was told. The end of a job that had ended when it was first read comes after its state. */
+  /** Tells an event, unless it was told. */
   function pass(event: DurableEvent): void {
-    const isEnd = event.type === "final";
-    if (signal.aborted || event.seq < view.seq + (isEnd ? 0 : 1)) return;
+    if (isPast(event, view)) return;
     update(event);
-    if (isEnd) finish();
+    if (event.type === "final") finish();
   }
 
   function onEvent(event: JobEvent | OwnerEvent): void {
-    if ("jobId" in event && event.jobId !== jobId) return;
+    if (signal.aborted || ("jobId" in event && event.jobId !== jobId)) return;
     if (event.type === "connected") {
       if (!("resumedAfter" in event)) void read("status" in event ? event : undefined);
     } else if ("tick" in event) {
@@ -110,53 +110,43 @@ export function followJob(
 
   /** Reads how the job is, and all events that were not told yet. */
   async function read(given?: SnapshotEvent): Promise<void> {
-    mustRead = isReading && mayRead;
+    mustRead = isReading;
     if (isReading || !(mayRead || given)) return;
     isReading = true;
     const known = held.length;
-    let wait = 0;
     try {
-      const job = given ?? snapshotOf(await http.request("GET", path, { signal }));
+      const job = given ?? snapshotOf(await request(path, { signal }));
       const events: DurableEvent[] = [];
       let after: number | null = mayRead && job.seq > Math.max(view.seq, 1) ? view.seq : null;
       while (after !== null) {
-        const page: Timeline = await http.request("GET", `${path}/timeline`, {
-          query: { after },
-          signal,
-        });
+        const page: Timeline = await request(`${path}/timeline`, { after, signal });
         events.push(...page.events);
         after = page.nextAfter;
       }
       failures = 0;
       isReading = false;
       take(job, [...events, ...held.splice(0, known)]);
+      goOn();
     } catch (error) {
       if (isRefusal(error)) finish(error);
       isReading = false;
-      wait = backoff(++failures) + ((error as Partial<ProblemError>).retryAfter ?? 0) * 1000;
+      goOn(backoff(++failures) + askedMs(error));
     }
-    goOn(wait);
   }
 
   function take(job: SnapshotEvent, events: readonly DurableEvent[]): void {
-    if (signal.aborted) return;
     if (!view.job) {
-      // What was told before this state is part of it.
-      const past = events.filter(({ seq, type }) => seq < job.seq || (seq === job.seq && type !== "final"));
+      const past = events.filter((event) => isPast(event, job));
       update(job, reduce(past.reduce(reduce, view), job));
     }
     for (const event of events) pass(event); // what they leave out is in no timeline
-    if (signal.aborted) return;
     if (job.seq === view.seq) update(job);
     if (mayRead && isEnded(view)) finish();
-    const meanwhile = held;
-    held = [];
-    meanwhile.forEach(onEvent);
+    held.splice(0).forEach(onEvent); // what came meanwhile
   }
 
   /** Says how news comes, and asks again where that is needed. */
   function goOn(wait = 0): void {
-    again();
     if (signal.aborted) return;
     const isPolling = line === "polling";
     show(isPolling && (failures || !mayRead) ? (isOffline() ? "offline" : "reconnecting") : line);
@@ -182,7 +172,8 @@ export function followJob(
     if (event) onEvent(event);
   }
 
-  const disconnect = join ? join(hear) : keepLine(setting, stream, hear).close;
+  const right = token && `?token=${encodeURIComponent(token)}`;
+  const disconnect = join ? join(hear) : keepLine(setting, `${path}/events${right}`, hear).close;
   if (join) void read();
 
   return (listener) => {
@@ -190,8 +181,8 @@ export function followJob(
     const { job } = known;
     const state = told;
     listeners.add(listener);
-    tell(listener, () => listener.onConnection?.(state));
-    if (job) tell(listener, () => listener.onUpdate?.(known, snapshotOf(job)));
+    tell(() => listener.onConnection?.(state), [listener]);
+    if (job) tell(() => listener.onUpdate?.(known, snapshotOf(job)), [listener]);
     return () => {
       if (listeners.delete(listener) && !listeners.size) close();
     };

@@ -3,8 +3,8 @@
  * what carries an Idempotency-Key, which makes nothing twice.
  */
 
-import { backoff, pause } from "./backoff";
-import { broken, ProblemError, problemOf } from "./problem";
+import { backoff, pause, within } from "./backoff";
+import { askedMs, broken, ProblemError, problemOf } from "./problem";
 
 type Answered<T> = T | (() => T | Promise<T>);
 
@@ -22,27 +22,26 @@ export interface HttpOptions {
   credentials?: RequestCredentials;
 }
 
+/** What goes with a request; whatever else there is in it is the query. */
 export interface Asked {
   body?: unknown;
-  query?: Readonly<Record<string, unknown>> | undefined;
   /** Makes a POST safe to repeat, which is done: a few times, when the answer is lost or says "later". */
   idempotencyKey?: string;
   signal?: AbortSignal | undefined;
   /** A status of failure that comes with an answer like any other. */
   unwell?: number;
+  /** Of the query: the number of the event after which a timeline is read. */
+  after?: number;
 }
 
 export interface Http {
   /** One request. Rejects with `ProblemError`, `ConnectionLost`, or the signal's reason. A 204 gives undefined. */
-  request<T>(method: string, path: string, asked?: Asked): Promise<T>;
+  request<T>(path: string, asked?: Asked, method?: string): Promise<T>;
   /** Begins to read a stream. Rejects like a request, or with what `fetch` says. */
-  open(path: string, lastEventId?: string, signal?: AbortSignal): Promise<Response>;
+  open(path: string, signal: AbortSignal | undefined, lastEventId?: string): Promise<Response>;
   url(path: string): string;
   readonly credentials: RequestCredentials | undefined;
 }
-
-const REPEATS = 4;
-const PATIENCE_SECONDS = 30;
 
 export const pathOf = (list: string, id: string): string => `/api/${list}/${encodeURIComponent(id)}`;
 export const jobPath = (jobId: string): string => pathOf("jobs", jobId);
@@ -53,19 +52,22 @@ const now = <T extends string | HeadersInit>(given: Answered<T> | undefined) =>
 export function createHttp(options: HttpOptions): Http {
   const { baseUrl = "", credentials } = options;
   const url = (path: string) => baseUrl.replace(/\/$/, "") + path;
+  const repeats = 4;
+  const patienceMs = 30_000;
 
   async function send(
     path: string,
-    init: RequestInit,
+    init: { method?: string; body?: string; signal: AbortSignal | undefined },
     named: Record<string, unknown>,
     unwell?: number,
   ): Promise<Response> {
     const headers = new Headers(await now(options.headers));
-    const token = await now(options.token);
-    const more = { ...named, "x-session-id": options.sessionId, authorization: token && `Bearer ${token}` };
-    for (const [name, value] of Object.entries(more)) if (value) headers.set(name, value as string);
+    const set = (name: string, value: unknown, scheme = "") => value && headers.set(name, scheme + value);
+    for (const name in named) set(name, named[name]);
+    set("x-session-id", options.sessionId);
+    set("authorization", await now(options.token), "Bearer ");
     const response = await (options.fetch ?? fetch)(url(path), {
-      ...init,
+      ...(init as RequestInit),
       ...({ headers, credentials, cache: "no-store" } as RequestInit),
     });
     if (!response.ok && response.status !== unwell) throw await problemOf(response);
@@ -75,17 +77,18 @@ export function createHttp(options: HttpOptions): Http {
   return {
     url,
     credentials,
-    async request(method, path, { body, query = {}, idempotencyKey, signal, unwell } = {}) {
-      const search = new URLSearchParams(JSON.parse(JSON.stringify(query))); // without what is undefined
+    async request(path, { body, idempotencyKey, signal, unwell, ...query } = {}, method = "GET") {
+      const search = `${new URLSearchParams(JSON.parse(JSON.stringify(query)))}`; // without what is undefined
       for (let failures = 0; ; failures++) {
+        const attempt = new AbortController();
+        const forget = within(patienceMs, signal, () => attempt.abort());
         try {
-          const patience = AbortSignal.timeout(PATIENCE_SECONDS * 1000);
           const response = await send(
-            search.size ? `${path}?${search}` : path,
+            path + (search && `?${search}`),
             {
               method,
-              signal: signal ? AbortSignal.any([signal, patience]) : patience,
-              body: JSON.stringify(body) ?? null, // of undefined nothing is made
+              signal: attempt.signal,
+              body: JSON.stringify(body), // of undefined nothing is made
             },
             { "content-type": body && "application/json", "idempotency-key": idempotencyKey },
             unwell,
@@ -94,15 +97,17 @@ export function createHttp(options: HttpOptions): Http {
         } catch (cause) {
           signal?.throwIfAborted();
           const error = cause instanceof ProblemError ? cause : broken(cause);
-          const { retryable = true, retryAfter = 0 } = error as Partial<ProblemError>;
+          const { retryable = true } = error as Partial<ProblemError>;
+          const asked = askedMs(error);
           // Nobody waits for long; who is to come back much later is told so.
-          if (!idempotencyKey || !retryable || failures >= REPEATS || retryAfter > PATIENCE_SECONDS)
-            throw error;
-          await pause(retryAfter * 1000 + backoff(failures), signal);
+          if (!idempotencyKey || !retryable || failures >= repeats || asked > patienceMs) throw error;
+          await pause(asked + backoff(failures), signal);
+        } finally {
+          forget();
         }
       }
     },
-    open: (path, lastEventId, signal) =>
-      send(path, { signal: signal ?? null }, { accept: "text/event-stream", "last-event-id": lastEventId }),
+    open: (path, signal, lastEventId) =>
+      send(path, { signal }, { accept: "text/event-stream", "last-event-id": lastEventId }),
   };
 }

@@ -5,11 +5,11 @@
  */
 
 import { backoff, createAlarm } from "./backoff";
-import { type Frame, readStream } from "./event-stream";
-import { isRefusal, type ProblemError } from "./problem";
+import { type Frame, type Retry, readStream } from "./event-stream";
+import { askedMs, isRefusal, type ProblemError } from "./problem";
 import type { Setting } from "./setting";
 import type { ConnectionState, JobEvent, OwnerEvent } from "./types";
-import { isOffline, isResting, onPage } from "./wake";
+import { isOffline, onWake } from "./wake";
 
 /** How a line is, told when that changes and with each event. Nothing comes after `closed` and `refused`. */
 export interface News {
@@ -36,18 +36,20 @@ export function keepLine(setting: Setting, path: string, hear: Hear, lastId?: st
   let attempt: AbortController;
   let retryMs = 2_000;
   let failures = 0;
-  let frames = 0;
-  let beganAt = 0;
-  let heardAt = 0;
+  let frames: number;
+  let beganAt: number;
+  let heardAt: number;
   let isMute = false;
   let wakeUp: (() => void) | undefined;
 
-  function heard(frame?: Frame): void {
+  function heard(told?: Frame | Retry): void {
     if (attempt.signal.aborted) return;
     heardAt = Date.now();
     beganAt ||= heardAt;
-    alarm(setting.idleMs, frame ? undefined : giveUp); // an `EventSource` tells nothing but frames: its silence means nothing
-    if (frame) take(frame);
+    alarm(setting.idleMs, told ? undefined : giveUp); // an `EventSource` tells nothing but frames: its silence means nothing
+    if (!told) return;
+    if ("value" in told) retryMs = told.value;
+    else take(told);
   }
 
   function take({ data, id }: Frame): void {
@@ -79,29 +81,26 @@ export function keepLine(setting: Setting, path: string, hear: Hear, lastId?: st
       frames = beganAt = heardAt = 0;
       alarm(setting.firstByteMs, giveUp);
       try {
-        isMore =
-          isResting() ||
-          (await readStream(setting, path, lastId, heard, (ms) => (retryMs = ms), attempt.signal));
+        isMore = await readStream(setting, path, lastId, heard, attempt.signal);
       } catch (cause) {
         error = cause as ProblemError; // if it is not, it has no `retryAfter`
       }
       alarm();
       attempt.abort(); // whatever is left of it
       if (end.signal.aborted) return;
-      const isRefused = isRefusal(error);
-      if (!isMore || isRefused) {
+      if (!isMore || isRefusal(error)) {
         close();
         return hear({ state: error ? "refused" : "closed", error });
       }
-      if (attempt.signal.reason !== 0) await rest(error?.retryAfter);
+      if (attempt.signal.reason !== 0) await rest(askedMs(error));
     }
   }
 
-  async function rest(asked = 0): Promise<void> {
+  async function rest(asked: number): Promise<void> {
     if (isStuck()) failures++;
     else failures = 0;
     const wait = heardAt ? retryMs : backoff(failures);
-    const more = asked * 1_000 || (isMute ? setting.restMs : 0);
+    const more = asked || (isMute ? setting.restMs : 0);
     // After three failures in a row it is time to ask instead.
     hear({ state: isOffline() ? "offline" : isMute || failures > 2 ? "polling" : "reconnecting" });
     await new Promise<void>((resolve) => {
@@ -114,7 +113,7 @@ export function keepLine(setting: Setting, path: string, hear: Hear, lastId?: st
     if (isAnew) lastId = undefined;
     // With a comment each 15 s, one that was silent for longer when its page woke up has died in its sleep. The reason 0
     // has another attempt follow at once.
-    if (isResting() || isAnew || (frames && Date.now() - heardAt > 20_000)) attempt.abort(0);
+    if (isAnew || (frames && Date.now() - heardAt > 20_000)) attempt.abort(0);
     wakeUp?.();
   }
 
@@ -124,7 +123,7 @@ export function keepLine(setting: Setting, path: string, hear: Hear, lastId?: st
     attempt.abort();
   }
 
-  onPage(wake, end.signal);
+  onWake(wake, end.signal);
   void run();
   return { close, wake };
 }

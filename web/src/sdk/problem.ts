@@ -19,7 +19,7 @@ export class ProblemError extends Error {
   /** What is wrong with which fields. */
   declare readonly fields: readonly FieldProblem[] | undefined;
 
-  constructor(status: number, body: Partial<Problem> = {}, retryAfter?: number) {
+  constructor(status: number, body?: Partial<Problem> | null, retryAfter?: number) {
     const {
       code = `http_${status}`,
       title = code,
@@ -27,7 +27,7 @@ export class ProblemError extends Error {
       requestId = null,
       retryable = isTransient(status),
       errors: fields,
-    } = body;
+    } = body ?? {};
     super(detail);
     Object.assign(this, { status, code, detail, retryable, requestId, retryAfter, fields });
   }
@@ -39,8 +39,7 @@ export class ConnectionLost extends Error {
 }
 
 /** There was to be more. */
-export const broken = (cause?: unknown): ConnectionLost =>
-  new ConnectionLost("The connection is lost.", { cause });
+export const broken = (cause?: unknown): ConnectionLost => new ConnectionLost("Connection lost.", { cause });
 
 /** Whether a status says "not now" rather than "no". */
 const isTransient = (status: number): boolean => status >= 500 || [408, 425, 429].includes(status);
@@ -49,9 +48,13 @@ const isTransient = (status: number): boolean => status >= 500 || [408, 425, 429
 export const isRefusal = (error: unknown): error is ProblemError =>
   error instanceof ProblemError && !isTransient(error.status);
 
+/** How long the server wants to be left alone, in ms. */
+export const askedMs = (error: unknown): number =>
+  ((error as Partial<ProblemError> | undefined)?.retryAfter ?? 0) * 1_000;
+
 /** The refusal that an answer is; its body may be anything. `Retry-After` counts when it is in seconds. */
 export async function problemOf(response: Response): Promise<ProblemError> {
   const body = await response.json().catch(() => {});
   const after = Number(response.headers.get("retry-after"));
-  return new ProblemError(response.status, body ?? {}, after || undefined);
+  return new ProblemError(response.status, body, after || undefined);
 }

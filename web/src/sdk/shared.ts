@@ -8,7 +8,7 @@ import { createAlarm, onAbort } from "./backoff";
 import { type Hear, keepLine, type Line, type News } from "./line";
 import type { Setting } from "./setting";
 import type { ConnectionState } from "./types";
-import { isHidden, onPage } from "./wake";
+import { onWake } from "./wake";
 
 /** Hears all there is from now on, until the function it gives is called. What was told before is not repeated. */
 export type Join = (hear: Hear) => () => void;
@@ -21,11 +21,8 @@ interface Said extends News {
 /** What asks a leader for an answer; 0 also to connect anew, as the caller has another session. */
 type Greeting = null | 0;
 
-/** Who has heard nothing for so many times as long as a leader may take to answer asks whether it is there. */
-const QUIET = 20;
-
 /** The connection of all tabs that have the same name, or of this one where there is none; and what makes it anew. */
-export function ownerLine(setting: Setting, name: string | undefined): [join: Join, renew: () => void] {
+export function ownerLine(setting: Setting, name: string | false): [join: Join, renew: () => void] {
   const listeners = new Set<Hear>();
   const linger = createAlarm();
   let state: ConnectionState = "connecting";
@@ -38,7 +35,7 @@ export function ownerLine(setting: Setting, name: string | undefined): [join: Jo
     state = news.state;
     if (news.id) lastId = news.id;
     for (const listener of listeners) listener(news);
-    if (state === "closed" || state === "refused") stop();
+    if (state === "closed" || news.error) stop();
   }
 
   const read = (on: Hear) => keepLine(setting, "/api/events", on, lastId);
@@ -51,6 +48,8 @@ export function ownerLine(setting: Setting, name: string | undefined): [join: Jo
 
   /** Takes part in the one connection of all tabs: leads when it is this tab's turn, listens until then. */
   function share(name: string): Line {
+    // Who has heard nothing for so many times as long as a leader may take to answer asks whether it is there.
+    const bearable = 20;
     const channel = new BroadcastChannel(name);
     const end = new AbortController();
     const quiet = createAlarm();
@@ -76,7 +75,7 @@ export function ownerLine(setting: Setting, name: string | undefined): [join: Jo
       resign();
       turn = new AbortController();
       const { signal } = turn;
-      expect(QUIET, greet);
+      expect(bearable, greet);
       navigator.locks
         .request(name, steal ? { steal } : { signal }, () => lead(signal))
         .catch(() => {
@@ -111,16 +110,16 @@ export function ownerLine(setting: Setting, name: string | undefined): [join: Jo
         say({ state });
         line.wake(data === 0);
       } else if (data) {
-        expect(QUIET, greet);
+        expect(bearable, greet);
         // Who has heard all that the leader has is where it was; what got lost on the way is not repeated.
         const isBehind = lastId && lastId !== data.before;
         lastId = data.before;
         hear(isBehind ? { ...data, event: { type: "connected" } } : data);
       }
     };
-    onPage(() => isHidden() || greet(), end.signal);
+    onWake(greet, end.signal);
     // A page that is put away is frozen as it is, and would hold the lock for nothing.
-    onPage(resign, end.signal, ["pagehide"]);
+    globalThis.addEventListener?.("pagehide", resign, { signal: end.signal });
     greet();
 
     return {

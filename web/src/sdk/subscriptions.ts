@@ -2,7 +2,6 @@
 
 import { createAlarm, onAbort } from "./backoff";
 import { followJob, type JobListener, type Subscribe } from "./follow";
-import { jobPath } from "./http";
 import { later, type Setting } from "./setting";
 import { ownerLine } from "./shared";
 import type { ConnectionState, OwnerEvent } from "./types";
@@ -23,27 +22,25 @@ export interface WatchOptions {
   signal?: AbortSignal | undefined;
 }
 
-export interface Subscriptions {
+export type Subscriptions = [
   /** `givenUp` is told the reason of the signal. */
-  subscribe(jobId: string, options: SubscribeOptions, givenUp?: (reason: unknown) => void): () => void;
-  watch(options: WatchOptions): () => void;
+  subscribe: (jobId: string, options: SubscribeOptions, givenUp?: (reason: unknown) => void) => () => void,
+  watch: (options: WatchOptions) => () => void,
   /** The caller has another session from now on. */
-  renew(): void;
-}
+  renew: () => void,
+];
 
 /** Each job has a stream of its own where nothing is shared; tabs share one that have the same name. */
-export function subscriptions(setting: Setting, isShared: boolean, name?: string): Subscriptions {
+export function subscriptions(setting: Setting, isShared: boolean, name: string | false): Subscriptions {
   const followed = new Map<string, Subscribe>();
   const [join, renew] = ownerLine(setting, name);
 
-  function follow(jobId: string, token?: string): Subscribe {
-    const stream = `${jobPath(jobId)}/events${token ? `?token=${encodeURIComponent(token)}` : ""}`;
+  function follow(jobId: string, token = ""): Subscribe {
+    const key = `${jobId} ${token}`;
     const job =
-      followed.get(stream) ??
-      followJob(setting, jobId, stream, !token, isShared && !token ? join : undefined, () =>
-        followed.delete(stream),
-      );
-    followed.set(stream, job);
+      followed.get(key) ??
+      followJob(setting, jobId, token, isShared && !token && join, () => followed.delete(key));
+    followed.set(key, job);
     return job;
   }
 
@@ -54,15 +51,16 @@ export function subscriptions(setting: Setting, isShared: boolean, name?: string
     let hasBegun = false;
     let isOver = false;
     const tell = (act: () => void) => later(setting, () => isOver || act());
+    const again = () => poll(setting.pollMs, line === "polling" ? begin : undefined);
     const begin = () => {
       hasBegun = true;
-      if (line === "polling") poll(setting.pollMs, begin);
+      again();
       tell(() => onEvent({ type: "connected" }));
     };
     const leave = join(({ state, event, error }) => {
       if (state !== line) {
         line = state;
-        poll(setting.pollMs, state === "polling" ? begin : undefined);
+        again();
         tell(() => onConnection?.(state));
       }
       if (error) {
@@ -87,7 +85,11 @@ export function subscriptions(setting: Setting, isShared: boolean, name?: string
   }
 
   /** What ends something is done by a signal too, whose reason is told. */
-  const until = (signal: AbortSignal | undefined, end: () => void, givenUp?: (reason: unknown) => void) => {
+  const until = (
+    { signal }: SubscribeOptions | WatchOptions,
+    end: () => void,
+    givenUp?: (reason: unknown) => void,
+  ) => {
     const forget = onAbort(signal, () => {
       end();
       givenUp?.(signal?.reason);
@@ -98,10 +100,10 @@ export function subscriptions(setting: Setting, isShared: boolean, name?: string
     };
   };
 
-  return {
-    subscribe: (jobId, { signal, token, ...listener }, givenUp) =>
-      until(signal, follow(jobId, token)(listener), givenUp),
-    watch: (options) => until(options.signal, watch(options)),
+  return [
+    // A copy, as who subscribes twice with the same is told twice.
+    (jobId, options, givenUp) => until(options, follow(jobId, options.token)({ ...options }), givenUp),
+    (options) => until(options, watch(options)),
     renew,
-  };
+  ];
 }

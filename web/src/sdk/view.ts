@@ -111,7 +111,7 @@ const factsOf = ({ run, attempt, seq, step, progress, cost }: Facts) => ({
 /** Takes over the server's whole view of the job, unless this one is newer. */
 function adopt(view: JobView, { type: _, ...job }: SnapshotEvent): JobView {
   if (job.seq < view.seq || JSON.stringify(view.job) === JSON.stringify(job)) return view;
-  return phased({ ...begun(view, job.run), ...factsOf(job), ...pictured(view, job.result), job });
+  return phased({ ...pictured(begun(view, job), job.result), job });
 }
 
 function ticked(view: JobView, { run, attempt, step, progress }: TickEvent): JobView {
@@ -126,11 +126,9 @@ function told(view: JobView, event: DurableEvent): JobView {
   const { status, at, type } = event;
   const { result = null, error = null } = type === "final" ? event : {};
   const startedAt = event.run === view.run && job?.startedAt;
-  const begins = begun(view, event.run);
+  const known = begun(view, event);
   return phased({
-    ...begins,
-    ...factsOf(event),
-    ...(type === "update" ? stepped(begins, event) : pictured(begins, result)),
+    ...(type === "update" ? stepped(known, event) : pictured(known, result)),
     ...(type === "error" && { lastError: event }),
     job:
       job &&
@@ -149,32 +147,32 @@ function told(view: JobView, event: DurableEvent): JobView {
 const keyed = <T>(list: readonly T[], key: keyof T): Record<string, T> =>
   Object.fromEntries(list.map((one) => [one[key], one]));
 
-/** What a new run begins with. Steps that are done are not done again, and their pictures stay. */
-const begun = (known: Known, run: number): Known =>
-  run > known.run
-    ? {
-        ...{ ...known, previews: [], lastError: null },
-        steps: known.steps.filter(({ state }) => state === "done"),
-        images: keyed(
-          Object.values(known.images).filter(({ status }) => status !== "failed"),
-          "platform",
-        ),
-      }
-    : known;
+/** Takes in the facts. Of an earlier run stay the steps that are done, which are not done again, and their pictures. */
+const begun = (known: Known, facts: Facts): Known => ({
+  ...known,
+  ...(facts.run > known.run && {
+    ...{ previews: [], lastError: null },
+    steps: known.steps.filter((step) => step.state === "done"),
+    images: keyed(
+      Object.values(known.images).filter((image) => image.status !== "failed"),
+      "platform",
+    ),
+  }),
+  ...factsOf(facts),
+});
 
-/** What news of a step changes. */
-function stepped(known: Known, { step, state, error, preview, at, output }: ChangeEvent): Partial<Known> {
-  if (preview) return { previews: [...known.previews, preview] };
-  if (!step || !state) return {};
-  const { image, ...others } = (output ?? {}) as Output & { image?: Picture };
+/** What is known after news of a step. */
+function stepped(known: Known, { step, state, error, preview, at, output }: ChangeEvent): Known {
+  if (preview) return { ...known, previews: [...known.previews, preview] };
+  if (!step || !state) return known;
   const [, platform] = step.split("render:");
-  const picture = image ?? (platform && error && ({ platform, status: "failed", error } as Picture));
+  const failed = platform && error && ({ platform, status: "failed", error } as Picture);
   return {
+    ...pictured(known, output, failed ? [failed] : []),
     steps: Object.values({
       ...keyed(known.steps, "name"),
       [step]: { name: step, state, at, error },
     }),
-    ...pictured(known, { ...others, images: picture ? [picture] : [] }),
   };
 }
 
@@ -182,15 +180,17 @@ type Picture = RenderedPicture | FailedPicture;
 
 /** What a result, or the steps of a job, may bring. */
 interface Output {
+  image?: Picture;
   images?: Picture[];
   master?: StoredPicture;
   thumbnail?: StoredPicture;
 }
 
-/** What there is to see of it. */
-function pictured(known: Known, output: object | null | undefined): Partial<Known> {
-  const { images = [], master, thumbnail } = (output ?? {}) as Output;
+/** With what there is to see of it; `failed`: in place of a picture. */
+function pictured(known: Known, output: unknown, failed: Picture[] = []): Known {
+  const { image, images = image ? [image] : failed, master, thumbnail } = (output ?? {}) as Output;
   return {
+    ...known,
     images: { ...known.images, ...keyed(images, "platform") },
     ...(master && { master, previews: [] }),
     ...(thumbnail && { thumbnail }),

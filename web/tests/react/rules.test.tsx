@@ -73,8 +73,6 @@ describe("the phase of a job and the state of the connection", () => {
   });
 
   test("a hidden tab keeps its stream", async () => {
-    Object.defineProperty(navigator, "locks", { value: {}, configurable: true });
-    onTestFinished(() => void Reflect.deleteProperty(navigator, "locks"));
     const { log, stream, server } = await shown();
     Object.defineProperty(document, "hidden", { value: true, configurable: true });
     onTestFinished(() => void Reflect.deleteProperty(document, "hidden"));

@@ -217,4 +217,18 @@ describe("a followed job", () => {
     await subscriber.until(({ ends }) => ends.length === 1);
     expect(faults).toHaveLength(5);
   });
+
+  test("tells who subscribes twice with the same twice, until each has left", async () => {
+    const server = await scriptedServer();
+    record(server, [change(1), change(2)]);
+    const client = tabOf(server);
+    const [subscriber, stream] = await followed(server, client);
+    const ends: unknown[] = [];
+    const options = { onComplete: (view: unknown) => ends.push(view) };
+    const [leave] = [1, 2, 3].map(() => client.subscribeToJobUpdates(ID, options));
+    leave?.();
+    tell(stream, final(3));
+    await subscriber.until((one) => one.ends.length === 1);
+    await eventually(() => ends.length === 2);
+  });
 });

@@ -1,11 +1,11 @@
-/** What the SDK adds to a page: built as a library, minified and gzipped, with all that it imports: 6 KiB at the most. */
+/** What the SDK adds to a page: built as a library, minified and gzipped, with all that it imports: 6 kB at the most. */
 
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "vite";
 import { expect, test } from "vitest";
 
-const LIMIT = 6 * 1024;
+const LIMIT = 6_000;
 
 test("the whole SDK weighs no more than that", async () => {
   const entry = fileURLToPath(new URL("../../src/sdk/index.ts", import.meta.url));

@@ -139,13 +139,16 @@ test("an attempt that failed says what comes next", () => {
   });
 });
 
-test("a new run keeps what is done, and forgets what failed", () => {
+test.each([
+  ["an event", change(6, { run: 2, attempt: 0, status: "waiting", progress: 0 })],
+  ["its state", snapshot({ seq: 6, run: 2, attempt: 0, status: "waiting", error: null })],
+])("a new run, told by %s, keeps what is done, and forgets what failed", (_, beginning) => {
   const view = after(
     active,
     rendered(3, "reel-cover"),
     change(4, { step: "render:tiktok-cover", state: "failed", error: ERROR }),
     final(5, { status: "failed", error: ERROR, result: undefined } as never),
-    change(6, { run: 2, attempt: 0, status: "waiting", progress: 0 }),
+    beginning,
   );
   expect(view).toMatchObject({
     phase: "waiting",
