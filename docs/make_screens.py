@@ -17,7 +17,7 @@ from PIL import Image, ImageFilter
 
 from tests.browser.chromium import launched
 from tests.browser.easel import Easel
-from tests.browser.tour import Stage, main_states, other_states, staged
+from tests.browser.tour import Stage, dear_states, main_states, other_states, staged
 from tests.flows.process import hosting
 from tests.servers.redis import running_redis
 from tests.web.studio import built
@@ -45,6 +45,8 @@ _SCROLL: Final = """to => {
     document.querySelector(to).scrollIntoView();
 }"""
 _MODEL: Final = "built-in-painter"
+_LITTLE_USD: Final = 0.01
+"""Less than one picture costs."""
 _QUALITY: Final = 80
 _BLUR: Final = (36, 12)
 """How unfinished each preview is: pixels of blur."""
@@ -88,6 +90,13 @@ async def _take_all() -> None:
             for prompt in EARLIER:
                 await _make(stage, prompt)
             await _take(stage, other_states(stage))
+    with tempfile.TemporaryDirectory() as folder, hosting(Path(folder)) as host:
+        async with (
+            launched() as browser,
+            await browser.new_context() as context,
+            staged(host, context, spend_cap_owner_usd=_LITTLE_USD) as stage,
+        ):
+            await _take(stage, dear_states(stage))
 
 
 async def _make(stage: Stage, prompt: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.browser.tour import THEMES, WIDTHS, main_states, other_states, staged
+from tests.browser.tour import THEMES, WIDTHS, dear_states, main_states, other_states, staged
 from tests.servers.redis import running_redis
 from tests.web.studio import BUILD_SECONDS
 from web.node import WEB
@@ -56,6 +56,14 @@ async def complaints(stage: Stage, state: str, looks: Iterable[tuple[str, str]])
 async def test_axe_has_nothing_against_the_main_states(host: Host, context: BrowserContext) -> None:
     async with staged(host, context) as stage:
         found = [told async for state in main_states(stage) for told in await complaints(stage, state, CORE)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.timeout(BUILD_SECONDS + 60)
+async def test_axe_has_nothing_against_a_price_that_is_refused(host: Host, context: BrowserContext) -> None:
+    async with staged(host, context, spend_cap_owner_usd=0.01) as stage:
+        everywhere = list(product(WIDTHS, THEMES))
+        found = [told async for state in dear_states(stage) for told in await complaints(stage, state, everywhere)]
     assert not found, "\n".join(found)
 
 

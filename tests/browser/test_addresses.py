@@ -1,4 +1,4 @@
-"""Addresses: what the studio says where it has nothing, and how the address of a picture is had on a telephone."""
+"""Addresses: what the studio says where it has nothing, and how the address of a picture is had on a telephone and without HTTPS."""
 
 from __future__ import annotations
 
@@ -79,3 +79,31 @@ async def test_a_picture_s_address_is_copied_on_a_telephone_by_touch_and_by_keys
         await copy.press("Enter")
         await visit.until(f"async () => (await {COPIED}) !== ''")
         assert await page.evaluate(COPIED) == f"{server.url}{address}"
+
+
+async def test_an_address_is_copied_where_the_browser_has_no_clipboard_for_pages(host: Host, browser: Browser) -> None:
+    """As at an address of the own network, which is no secure one."""
+    server = await asyncio.to_thread(host.start)
+    async with await browser.new_context() as context, visiting(context, server.url) as visits:
+        await context.add_init_script("Object.defineProperty(Navigator.prototype, 'clipboard', {value: undefined})")
+        visit = await visits.come()
+        job_id = await visit.make()
+        await visit.ends()
+        page = visit.page
+        await visit.button("More").click()
+        await visit.button("Copy link to this page").click()
+        await expect(page.get_by_text("Link copied. It opens in this browser only.").first).to_be_visible()
+        await visit.prompt.fill("")
+        await visit.prompt.press("Control+V")
+        await expect(visit.prompt).to_have_value(f"{server.url}/jobs/{job_id}")
+
+        address = await visit.picture("YouTube thumbnail").locator("img").get_attribute("src")
+        await visit.picture("YouTube thumbnail").click()
+        dialog = page.get_by_role("dialog", name=re.compile("^YouTube thumbnail: "))
+        await dialog.get_by_role("button", name="Copy link").click()
+        await expect(page.get_by_text(re.compile("^Link copied. Anybody can open it until ")).first).to_be_visible()
+        await expect(dialog.get_by_role("button", name="Copy link")).to_be_focused()
+        await page.keyboard.press("Escape")
+        await visit.prompt.fill("")
+        await visit.prompt.press("Control+V")
+        await expect(visit.prompt).to_have_value(f"{server.url}{address}")

@@ -11,7 +11,7 @@ from playwright.async_api import expect
 
 from tests.browser.easel import Easel, painted_by
 from tests.browser.visit import PLACES, PROMPT, visiting
-from tests.fakes.openai import FakeOpenAI
+from tests.fakes.openai import FakeOpenAI, refuses
 from tests.flows.soundness import assert_sound
 from tests.web.studio import BUILD_SECONDS
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Locator
 
     from tests.browser.visit import Visit
+    from tests.fakes.openai import Call
     from tests.flows.process import Host
 
 pytestmark = [
@@ -125,4 +126,40 @@ async def test_the_whole_visit_by_keys(host: Host, context: BrowserContext) -> N
             await keys.press("Delete")
             await keys.press("ArrowUp")
             await expect(visit.prompt).to_have_value(PROMPT)
+    assert_sound(host.data_dir)
+
+
+async def test_where_one_stands_as_a_job_ends(host: Host, context: BrowserContext) -> None:
+    """Who stands on Cancel stands on the title then, where keys do nothing, and not on what has come to stand in its place."""
+    easel, refused = Easel(), asyncio.Event()
+    no = refuses(400, "moderation_blocked", message="Rejected by the safety system.")
+
+    async def refuse_later(call: Call) -> None:
+        await refused.wait()
+        await no(call)
+
+    async with FakeOpenAI(easel) as fake:
+        server = await asyncio.to_thread(host.start, **painted_by(fake))
+        async with visiting(context, server.url) as visits:
+            visit = await visits.come()
+            title = visit.page.get_by_role("heading", name=PROMPT)
+            await visit.make()
+            await visit.previews()
+            await reach(visit, visit.button("Cancel"))
+            easel.finish()
+            await visit.ends()
+            await expect(title).to_be_focused()
+            assert fake.bills == 1
+
+            fake.script.append(refuse_later)
+            await visit.make()
+            await visit.says("Making the picture")
+            await reach(visit, visit.button("Cancel"))
+            refused.set()
+            await visit.says("Failed")
+            await visit.page.keyboard.press("Enter")
+            await expect(title).to_be_focused()
+            await expect(visit.button("Try again")).to_be_enabled()
+            await visit.says("Failed")
+            assert len(fake.requests) == 2
     assert_sound(host.data_dir)

@@ -22,7 +22,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(BUILD_SECONDS + 150),
     pytest.mark.usefixtures("studio"),
-    pytest.mark.thorough,
 ]
 
 _SHIFTS: Final = """() => {
@@ -39,7 +38,7 @@ _MOVING: Final = """document.getAnimations().filter(({playState}) => playState =
 )"""
 
 
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("width", [pytest.param(390, marks=pytest.mark.thorough), 1440])
 async def test_nothing_shifts_while_events_arrive(host: Host, context: BrowserContext, width: int) -> None:
     easel = Easel()
     async with FakeOpenAI(easel, strict=False) as fake:
@@ -62,6 +61,7 @@ async def test_nothing_shifts_while_events_arrive(host: Host, context: BrowserCo
             assert await watched.page.evaluate(_SHIFTS) == []
 
 
+@pytest.mark.thorough
 async def test_who_wants_no_motion_gets_none(host: Host, context: BrowserContext) -> None:
     easel = Easel()
     async with FakeOpenAI(easel) as fake:

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.easel import Easel, painted_by
-from tests.browser.visit import LOST, PLACES, PROMPT, visiting
+from tests.browser.visit import LOST, PLACES, PROMPT, answered_between, visiting
 from tests.fakes.openai import FakeOpenAI, refuses
 from tests.flows.soundness import assert_sound
 from tests.flows.waiting import awaited
@@ -17,7 +17,7 @@ from tests.servers.redis import running_redis
 from tests.web.studio import BUILD_SECONDS
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, Route
+    from playwright.async_api import BrowserContext
 
     from tests.flows.process import Host
 
@@ -126,18 +126,12 @@ async def _is(fake: FakeOpenAI, bills: int) -> bool:
 
 
 async def test_somebody_else_answers_for_a_while_and_it_is_said(host: Host, context: BrowserContext) -> None:
-    async def sign_in(route: Route) -> None:
-        await route.fulfill(
-            content_type="text/html", body="<!doctype html><title>Sign in to the hotel's network</title>"
-        )
-
     server = await asyncio.to_thread(host.start)
     async with visiting(context, server.url) as visits:
-        await context.route("**/api/**", sign_in)
-        visit = await visits.come()
-        banner = visit.banner.filter(has_text="Something between this browser and the server answers in its place.")
-        await expect(banner).to_contain_text("It may be a network's page for signing in, or a proxy.")
-        await context.unroute("**/api/**")
+        async with answered_between(context):
+            visit = await visits.come()
+            banner = visit.banner.filter(has_text="Something between this browser and the server answers in its place.")
+            await expect(banner).to_contain_text("It may be a network's page for signing in, or a proxy.")
         await expect(visit.place("Instagram post")).to_be_visible()
         await expect(banner).to_have_count(0)
         await visit.make()

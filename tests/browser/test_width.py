@@ -1,4 +1,4 @@
-"""No page is wider than its window: nobody has to push it sideways, whatever they look at it with."""
+"""No page is wider than its window: nobody has to push it sideways, whatever they look at it with; and no question is too high for it."""
 
 from __future__ import annotations
 
@@ -58,3 +58,19 @@ async def test_no_page_is_wider_than_its_window(host: Host, context: BrowserCont
         await expect(visit.sheet.get_by_role("region", name="Made before")).to_be_visible()
         found += await too_wide(visit.page, "the start with pictures")
     assert not found, "\n".join(found)
+
+
+async def test_a_long_prompt_leaves_the_question_whether_to_delete_it_in_sight(
+    host: Host, context: BrowserContext
+) -> None:
+    server = await asyncio.to_thread(host.start)
+    async with visiting(context, server.url) as visits:
+        visit = await visits.come()
+        await visit.page.set_viewport_size({"width": 390, "height": 844})
+        await visit.make("A lighthouse in the storm, and more of it. " * 90)
+        await visit.ends()
+        await visit.button("More").click()
+        await visit.button("Delete").click()
+        dialog = visit.page.get_by_role("alertdialog")
+        for part in (dialog.get_by_role("heading"), dialog.get_by_role("button", name="Delete for good")):
+            await expect(part).to_be_in_viewport(ratio=1)

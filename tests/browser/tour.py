@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from playwright.async_api import expect
 
 from tests.browser.easel import Easel, painted_by
-from tests.browser.visit import LOST, PLACES, PROMPT, REFUSED, UNFOUND, visiting
+from tests.browser.visit import LOST, PLACES, PROMPT, REFUSED, UNFOUND, answered_between, visiting
 from tests.fakes.openai import FakeOpenAI, refuses
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ async def main_states(stage: Stage) -> AsyncGenerator[str]:
     visit = stage.visit
     page = visit.page
     await expect(visit.place("Instagram post")).to_be_visible()
+    await expect(visit.sheet.get_by_role("region", name="Describe it once")).to_be_visible()
     yield "empty"
     await page.keyboard.press("Escape")
     await visit.button("Help and keys").click()
@@ -118,6 +119,7 @@ async def main_states(stage: Stage) -> AsyncGenerator[str]:
     yield "complaint"
     await visit.prompt.fill(PROMPT)
     await visit.choose()
+    await visit.priced()
     yield "composing"
     easel = stage.next_easel()
     await visit.make()
@@ -161,6 +163,7 @@ async def other_states(stage: Stage) -> AsyncGenerator[str]:
 
     await visit.open()
     await expect(visit.sheet.get_by_role("region", name="In the making")).to_be_visible()
+    await visit.priced()
     yield "gallery"
     await visit.page.goto(first)
     running.finish()
@@ -174,11 +177,23 @@ async def other_states(stage: Stage) -> AsyncGenerator[str]:
     stage.fake.script.append(refuses(400, "moderation_blocked", message="It was refused by the safety system."))
     await visit.make(THIRD)
     await visit.says("Failed")
+    await visit.priced()
     yield "failed"
     await visit.page.goto(f"{visit.url}/jobs/00000000-0000-7000-8000-000000000000")
     await expect(visit.page.get_by_role("heading", name="This job is gone, or not yours")).to_be_visible()
+    await visit.priced()
     yield "gone"
+    await visit.page.goto(f"{visit.url}/nonsense")
+    await expect(visit.page.get_by_role("heading", name="There is nothing at this address")).to_be_visible()
+    await visit.priced()
+    yield "nowhere"
 
+    await visit.page.goto(first)
+    await visit.ends(MANY)
+    async with answered_between(visit.page.context):
+        await visit.open()
+        await expect(visit.banner.filter(has_text="Something between this browser and the server")).to_be_visible()
+        yield "between"
     await visit.page.goto(first)
     await visit.ends(MANY)
     if stage.redis:
@@ -192,3 +207,11 @@ async def other_states(stage: Stage) -> AsyncGenerator[str]:
     await asyncio.to_thread(stage.server.kill)
     await expect(visit.banner.filter(has_text="The server cannot be reached.")).to_be_visible()
     yield "away"
+
+
+async def dear_states(stage: Stage) -> AsyncGenerator[str]:
+    """The name of what is met where less may be spent than a picture costs, as the stage's settings have to say."""
+    await stage.visit.prompt.fill(PROMPT)
+    await stage.visit.choose()
+    await expect(stage.visit.form.get_by_text("It would be refused.")).to_be_visible()
+    yield "refused"

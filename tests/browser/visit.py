@@ -17,7 +17,7 @@ from tests.flows.waiting import PATIENCE
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
-    from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page
+    from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page, Route
 
 PROMPT: Final = "Mountains above a lake at dusk, one cabin with a lit window"
 
@@ -69,6 +69,10 @@ class Visit:
     @property
     def prompt(self) -> Locator:
         return self.page.get_by_role("textbox", name="The picture")
+
+    @property
+    def form(self) -> Locator:
+        return self.page.get_by_role("form", name="Describe a picture")
 
     @property
     def sheet(self) -> Locator:
@@ -125,6 +129,10 @@ class Visit:
         """Wait until it is said of the work that is shown."""
         await expect(self.page.get_by_role("article").get_by_text(line).first).to_be_visible()
 
+    async def priced(self) -> None:
+        """Wait until it is said what the form would cost, or that nobody can tell."""
+        await expect(self.form.get_by_text(re.compile(r"^About \$|^What it will cost cannot be told"))).to_be_visible()
+
     async def previews(self, labels: Iterable[str] = PLACES) -> None:
         """Wait until a preview has come and shines through each of these places."""
         await self.until(
@@ -177,6 +185,19 @@ class Visits:
     def assert_calm(self) -> None:
         for visit in self._visits:
             visit.assert_calm()
+
+
+@asynccontextmanager
+async def answered_between(context: BrowserContext) -> AsyncGenerator[None]:
+    """Somebody between this browser and the server answers, with a page, what the server is asked for."""
+
+    async def sign_in(route: Route) -> None:
+        body = "<!doctype html><title>Sign in to the hotel's network</title>"
+        await route.fulfill(content_type="text/html", body=body)
+
+    await context.route("**/api/**", sign_in)
+    yield
+    await context.unroute("**/api/**")
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ import { placesOf } from "./places";
 import { remember } from "./remembered";
 import { kindOf, useKinds, useRefresh } from "./served/queries";
 import { type ImageGenerationArgs, known, server } from "./served/server";
+import { handIn } from "./served/submitting";
 import { announce } from "./shell/announcer";
 import { Banners, ProblemBanner } from "./shell/Banners";
 import { Header } from "./shell/Header";
@@ -73,7 +74,9 @@ export function Studio() {
     async (args: ImageGenerationArgs) => {
       setComplaint(null);
       await known();
-      const { jobId: accepted } = await server.createGenerationJob(args);
+      const { jobId: accepted } = await handIn([KIND, args], (idempotencyKey) =>
+        server.createGenerationJob(args, { idempotencyKey }),
+      );
       remember.sent(args.prompt);
       announce("sent", words.accepted);
       refresh();

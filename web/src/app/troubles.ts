@@ -44,6 +44,8 @@ export const notices = {
 
 export const errors = {
   catalogue: "Asking what can be made here…",
+  early:
+    "What can be made here is still being asked for. Your words are kept: send them when the places are shown.",
   unknownTitle: "Something went wrong on this page.",
   away: "The server could not be reached.",
   crashed: "This part of the page failed.",

@@ -1,12 +1,13 @@
 /** A job to look at and to steer, without anything else of an app around it. */
 
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useLayoutEffect, useRef, useState } from "react";
 import { type Client, type EndedView, isEnded, type Job, type JobError, type JobView } from "../sdk";
 import { useClient } from "./client-context";
 import { JobPictures } from "./JobPictures";
 import styles from "./job-monitor.module.css";
 import { type JobMonitorMessages, lineOf, messages as ours, standingOf } from "./job-monitor-messages";
 import { type JobStatusResult, useJobStatus } from "./use-job-status";
+import { useRested } from "./use-rested";
 
 export interface JobMonitorProps {
   jobId: string;
@@ -30,6 +31,7 @@ export function JobMonitor(props: JobMonitorProps): ReactNode {
   const job = useJobStatus(jobId, { client, initialJob, onSettled });
   const words = { ...ours, ...props.messages };
   const { view, connection, error } = job;
+  const rested = useRested(view !== null && isEnded(view));
   if (!view) return null;
   const isFull = variant === "full";
   return (
@@ -38,13 +40,16 @@ export function JobMonitor(props: JobMonitorProps): ReactNode {
       data-phase={view.phase}
       data-variant={variant}
       aria-label={words.label}
+      tabIndex={-1}
     >
       <div className={styles.head}>
         <p className={styles.line} role="status">
           {error ? words.refused : lineOf(view, words)}
         </p>
         <Connection state={connection} words={words} />
-        {!error && <Actions key={`${jobId} ${isEnded(view)}`} job={job} view={view} words={words} />}
+        {!error && (
+          <Actions key={`${jobId} ${isEnded(view)}`} job={job} view={view} rested={rested} words={words} />
+        )}
       </div>
       {!error && <Bar view={view} words={words} />}
       {!error && <p className={styles.standing}>{standingOf(view, words)}</p>}
@@ -84,15 +89,17 @@ function Failure({ error, words }: { error: JobError; words: JobMonitorMessages 
 interface ActionsProps {
   job: JobStatusResult;
   view: JobView;
+  rested: boolean;
   words: JobMonitorMessages;
 }
 
 /** Cancel while there is something to cancel, another run when one has come to nothing; one thing at a time. */
-function Actions({ job, view, words }: ActionsProps) {
+function Actions({ job, view, rested, words }: ActionsProps) {
   const [isBusy, setBusy] = useState(false);
   const [failure, setFailure] = useState<Error | null>(null);
   if (view.phase === "loading") return null;
   const act = async (action: () => Promise<void>) => {
+    if (isBusy) return;
     setBusy(true);
     setFailure(null);
     try {
@@ -108,14 +115,14 @@ function Actions({ job, view, words }: ActionsProps) {
   return (
     <>
       {mayCancel && (
-        <button type="button" disabled={isBusy} onClick={() => void act(job.cancel)}>
+        <Button key="cancel" isBusy={isBusy} onClick={() => void act(job.cancel)}>
           {words.cancel}
-        </button>
+        </Button>
       )}
       {mayRetry && (
-        <button type="button" disabled={isBusy} onClick={() => void act(() => job.retry())}>
+        <Button key="retry" isBusy={isBusy || !rested} onClick={() => rested && void act(() => job.retry())}>
           {words.retry}
-        </button>
+        </Button>
       )}
       {failure && (
         <span className={styles.failure} role="alert">
@@ -123,6 +130,29 @@ function Actions({ job, view, words }: ActionsProps) {
         </span>
       )}
     </>
+  );
+}
+
+interface ButtonProps {
+  isBusy: boolean;
+  onClick: () => void;
+  children: ReactNode;
+}
+
+/** A button that goes when there is nothing more for it to do; whoever stands on it then is taken to the monitor itself. */
+function Button({ isBusy, onClick, children }: ButtonProps) {
+  const ref = useRef<HTMLButtonElement>(null);
+  useLayoutEffect(() => {
+    const button = ref.current;
+    return () => {
+      if (button && button === document.activeElement)
+        button.closest("article")?.focus({ preventScroll: true });
+    };
+  }, []);
+  return (
+    <button ref={ref} type="button" aria-disabled={isBusy || undefined} onClick={onClick}>
+      {children}
+    </button>
   );
 }
 

@@ -6,41 +6,49 @@ import { createRef } from "react";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Composer } from "../../src/app/composer/Composer";
 import { useDraft } from "../../src/app/composer/useDraft";
+import { errors } from "../../src/app/messages";
+import type { Place } from "../../src/app/places";
 import { remember } from "../../src/app/remembered";
 import { ConnectionLost, type ImageGenerationArgs, ProblemError } from "../../src/app/served/server";
 import { StudioProvider } from "../../src/app/shell/studio";
 import { kind, places } from "./places";
 
 const complaints: unknown[] = [];
+let tryAgain: (() => void) | undefined;
 const sent: ImageGenerationArgs[] = [];
 let answer: () => Promise<void>;
 
-function Around() {
-  const [draft, change] = useDraft(places);
+function Around({ known }: { known: Place[] }) {
+  const [draft, change] = useDraft(known);
   const submit = (args: ImageGenerationArgs) => {
     sent.push(args);
     return answer();
   };
-  const complain = (problem: unknown) => complaints.push(problem);
+  const complain = (problem: unknown, again?: () => void) => {
+    complaints.push(problem);
+    tryAgain = again;
+  };
   return (
-    <StudioProvider value={{ places, kind, draft, change, compose: change, submit, complain }}>
+    <StudioProvider value={{ places: known, kind, draft, change, compose: change, submit, complain }}>
       <Composer field={createRef()} />
     </StudioProvider>
   );
 }
 
-function show() {
+function show(known = places) {
   const client = new QueryClient({ defaultOptions: { queries: { staleTime: Number.POSITIVE_INFINITY } } });
   client.setQueryData(["health"], { status: "ok", services: { provider: { name: "sketch" } } });
   client.setQueryData(["usage"], {});
   client.setQueryData(["jobs", "last"], { jobs: [] });
-  const { unmount } = render(
+  const page = (having: Place[]) => (
     <QueryClientProvider client={client}>
-      <Around />
-    </QueryClientProvider>,
+      <Around known={having} />
+    </QueryClientProvider>
   );
+  const { unmount, rerender } = render(page(known));
   return {
     unmount,
+    learn: (having: Place[]) => rerender(page(having)),
     user: userEvent.setup(),
     prompt: () => screen.getByLabelText<HTMLTextAreaElement>("The picture"),
   };
@@ -71,6 +79,44 @@ describe("the composer", () => {
     await waitFor(() => expect(complaints).toHaveLength(1));
     expect(prompt().value).toBe("A lighthouse");
     expect(screen.getByLabelText<HTMLInputElement>(/^Natural/).checked).toBe(true);
+  });
+
+  it("sends once what is sent twice in a hurry", async () => {
+    const { user, prompt } = show();
+    let done = () => {};
+    answer = () =>
+      new Promise((resolve) => {
+        done = resolve;
+      });
+    await user.type(prompt(), "A lighthouse{Control>}{Enter}{Enter}{/Control}");
+    await user.click(screen.getByRole("button", { name: /^Sending/ }));
+    expect(sent).toHaveLength(1);
+    done();
+    await user.click(await screen.findByRole("button", { name: /^Make/ }));
+    expect(sent).toHaveLength(2);
+  });
+
+  it("tries again with what it has by then, not with what it had", async () => {
+    answer = () => Promise.reject(new ConnectionLost("gone"));
+    const { user, prompt } = show();
+    await user.type(prompt(), "A lighthouse{Control>}{Enter}{/Control}");
+    await waitFor(() => expect(complaints).toHaveLength(1));
+    await user.type(prompt(), " at night");
+    tryAgain?.();
+    await waitFor(() => expect(sent).toHaveLength(2));
+    expect(sent[1]?.prompt).toBe("A lighthouse at night");
+  });
+
+  it("says that it waits for what can be made, and no longer than that", async () => {
+    const { user, prompt, learn } = show([]);
+    expect(screen.getByRole("status").textContent).toBe(errors.catalogue);
+    await user.type(prompt(), "A lighthouse{Control>}{Enter}{/Control}");
+    expect(screen.getByRole("alert").textContent).toBe(errors.early);
+    expect([complaints, sent]).toEqual([[], []]);
+    learn(places);
+    expect(screen.queryByRole("alert")).toBeNull();
+    await user.type(prompt(), "{Control>}{Enter}{/Control}");
+    await waitFor(() => expect(sent).toHaveLength(1));
   });
 
   it("has the same words and places after a reload", async () => {

@@ -4,7 +4,10 @@ import { act, cleanup, render } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { CostLine } from "../../src/app/composer/CostLine";
 import type { Draft } from "../../src/app/composer/useDraft";
-import { newQueryClient } from "../../src/app/served/queries";
+import { times } from "../../src/app/formats";
+import { newQueryClient, useRefresh } from "../../src/app/served/queries";
+import type { JobError, JobEstimate } from "../../src/app/served/server";
+import { announcer } from "../../src/app/shell/announcer";
 import { StudioProvider } from "../../src/app/shell/studio";
 import { kind, places } from "./places";
 
@@ -16,11 +19,18 @@ const DRAFT: Draft = {
 };
 const EARLIER = "About $0.70";
 const UNTOLD = "The price is shown once it is accepted";
+const BEFORE = "What it costs is said here before it is sent";
+
+const SPENT: JobError = {
+  code: "spend_cap_reached",
+  message: "What may be spent today is spent; the next begins at 2026-11-25T00:00:00.000Z.",
+  retryable: true,
+};
 
 interface Request {
   args: Draft;
   signal: AbortSignal;
-  answer: (estimatedCost: number | null) => Promise<void>;
+  answer: (estimatedCost: number | null, others?: Partial<JobEstimate>) => Promise<void>;
   fail: (status: number) => Promise<void>;
   lose: () => Promise<void>;
 }
@@ -44,7 +54,8 @@ function take(path: string, { method, body, signal }: RequestInit) {
   requests.push({
     args: JSON.parse(String(body)),
     signal: signal as AbortSignal,
-    answer: (estimatedCost) => respond(Response.json({ estimatedCost, currency: "USD" })),
+    answer: (estimatedCost, others) =>
+      respond(Response.json({ estimatedCost, currency: "USD", credits: 0, refusal: null, ...others })),
     fail: (status) => respond(Response.json({}, { status })),
     lose: async () => {
       reject(new TypeError("Failed to fetch"));
@@ -54,28 +65,47 @@ function take(path: string, { method, body, signal }: RequestInit) {
   return promise;
 }
 
-function show({ provider = "openai", last = 0.7, usage = {}, draft = {} as Partial<Draft> } = {}) {
+let refresh: () => void;
+
+/** The line, beside something that tells when a job has begun or ended. */
+function Around() {
+  refresh = useRefresh();
+  return <CostLine />;
+}
+
+function show({
+  provider = "openai",
+  last = 0.7,
+  usage = {},
+  draft = {} as Partial<Draft>,
+  listed = places,
+} = {}) {
   const client = newQueryClient();
   client.setDefaultOptions({ queries: { staleTime: Number.POSITIVE_INFINITY } });
   client.setQueryData(["health"], { status: "ok", services: { provider: { name: provider } } });
   client.setQueryData(["usage"], usage);
+  // Asked for as the rest is, in vain, when a job has begun or ended.
+  client.setQueryDefaults(["jobs"], { enabled: false });
+  client.setQueryDefaults(["usage"], { enabled: false });
   client.setQueryData(["jobs", "last"], { jobs: last ? [{ estimatedCost: last }] : [] });
   let now: Draft = { ...DRAFT, ...draft };
   const around = () => (
     <QueryClientProvider client={client}>
       <StudioProvider
         value={{
-          ...{ places, kind, draft: now, change() {}, compose() {}, complain() {} },
+          ...{ places: listed, kind, draft: now, change() {}, compose() {}, complain() {} },
           submit: () => Promise.resolve(),
         }}
       >
-        <CostLine />
+        <Around />
       </StudioProvider>
     </QueryClientProvider>
   );
   const { container, rerender } = render(around());
   return {
     says: () => container.textContent,
+    /** What the words stand in: another element is no element that has moved. */
+    element: () => container.querySelector("p > span"),
     change: (to: Partial<Draft>) => {
       now = { ...now, ...to };
       rerender(around());
@@ -113,7 +143,12 @@ describe("what it will cost", () => {
   it("is said beside what may still be spent", async () => {
     const line = show({ usage: { credits: { perPicture: 2, left: 9 }, limit: { leftUsd: 1.5 } } });
     await settle();
-    await newest().answer(0.0412);
+    expect(line.says()).toBe(`${EARLIER} · 2 of 9 credits · $1.50 left today`);
+    await newest().answer(0.0412, { credits: 3 });
+    expect(line.says()).toBe("About $0.04 · 3 of 9 credits · $1.50 left today");
+    refresh();
+    await settle();
+    await newest().answer(0.0412, { credits: 2 });
     expect(line.says()).toBe("About $0.04 · 2 of 9 credits · $1.50 left today");
   });
 
@@ -141,15 +176,47 @@ describe("what it will cost", () => {
       const line = show({ draft, last: 0 });
       await settle();
       expect(requests).toEqual([]);
-      expect(line.says()).toBe(UNTOLD);
+      expect(line.says()).toBe(BEFORE);
       line.change(DRAFT);
       await settle();
       await newest().answer(0.0412);
       expect(line.says()).toBe("About $0.04");
       line.change(draft);
-      expect(line.says()).toBe(UNTOLD);
+      expect(line.says()).toBe(BEFORE);
     },
   );
+
+  it("is not guessed at: nothing is said before the first answer, and the catalogue, are there", async () => {
+    const line = show({ last: 0, listed: [], draft: { platforms: [] } });
+    await settle();
+    expect(line.says()).toBe("");
+    cleanup();
+    const whole = show({ last: 0 });
+    expect(whole.says()).toBe("");
+    await settle();
+    expect(whole.says()).toBe("");
+    await newest().answer(0.0412);
+    expect(whole.says()).toBe("About $0.04");
+  });
+
+  it("is said once it is accepted where there was no answer", async () => {
+    const line = show({ last: 0 });
+    await settle();
+    await newest().lose();
+    expect(line.says()).toBe(UNTOLD);
+  });
+
+  it("is said in an element of its own for other words, which so has not moved", async () => {
+    const line = show();
+    const before = line.element();
+    expect(before?.textContent).toBe(EARLIER);
+    await settle();
+    expect(line.element()).toBe(before);
+    await newest().answer(0.0412);
+    expect(line.element()?.textContent).toBe("About $0.04");
+    expect(line.element()).not.toBe(before);
+    expect(before?.textContent).toBe(EARLIER);
+  });
 
   it("is not asked again for other words, another fit, or the same places in another order", async () => {
     const line = show();
@@ -193,6 +260,22 @@ describe("what it will cost", () => {
     expect(line.says()).toBe(EARLIER);
     await newest().answer(0.0612);
     expect(line.says()).toBe("About $0.06");
+  });
+
+  it("comes with why it would be refused and what can be done, and is asked anew when a job has ended", async () => {
+    const line = show({ usage: { limit: { leftUsd: 0.06 } } });
+    await settle();
+    await newest().answer(0.35, { refusal: SPENT });
+    const then = times.dayAndClock("2026-11-25T00:00:00.000Z");
+    const why = `It would be refused. What may be spent today is spent; the next begins at ${then}. Try again tomorrow, or ask whoever runs this server.`;
+    expect(line.says()).toBe(`About $0.35 · $0.06 left today${why}`);
+    await settle(4_000); // the announcer takes its time
+    expect(announcer.said()).toBe(why);
+    refresh();
+    await settle();
+    expect(line.says()).toContain(why);
+    await newest().answer(0.35);
+    expect(line.says()).toBe("About $0.35 · $0.06 left today");
   });
 
   it.each<[string, (request: Request) => Promise<void>]>([

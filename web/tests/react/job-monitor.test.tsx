@@ -171,7 +171,12 @@ describe("the buttons of a monitor", () => {
     await waitFor(() => expect(line()).toBe("Failed"));
     server.route(`POST ${PATH}/retry`, { status: 202, body: secondRun(3) });
     record(server, [change(1), failed(2), change(3, { run: 2, status: "waiting" })], () => secondRun(3));
-    await userEvent.click(screen.getByRole("button", { name: "Try again" }));
+    const again = screen.getByRole("button", { name: "Try again" });
+    await userEvent.click(again); // that was on its way to Cancel, whose place it has taken
+    expect(again.getAttribute("aria-disabled")).toBe("true");
+    expect(server.count(`POST ${PATH}/retry`)).toBe(0);
+    await waitFor(() => expect(again.getAttribute("aria-disabled")).toBeNull());
+    await userEvent.click(again);
     await waitFor(() => expect(line()).toBe("Waiting for its turn"));
     const second = (await server.stream()).open().event({ ...secondRun(3), type: "connected" }, 3);
     second.events(final(4, { run: 2 }));
@@ -190,17 +195,37 @@ describe("the buttons of a monitor", () => {
       return { status: 503, body: { status: 503, code: "unavailable", detail: "Not just now." } };
     });
     const button = screen.getByRole("button", { name: "Cancel" });
-    await userEvent.click(button);
-    await waitFor(() => expect(button).toHaveProperty("disabled", true));
+    await userEvent.dblClick(button);
+    await waitFor(() => expect(button.getAttribute("aria-disabled")).toBe("true"));
+    expect(server.count(`POST ${PATH}/cancel`)).toBe(1);
     answer();
     expect((await screen.findByRole("alert")).textContent).toBe("Not just now.");
-    expect(button).toHaveProperty("disabled", false);
+    expect(button.getAttribute("aria-disabled")).toBeNull();
+    expect(document.activeElement).toBe(button);
     expect(line()).toBe("Waiting for its turn");
     again({ jobId: OTHER });
     expect(line()).toBe("Looking it up");
     (await server.stream()).open().event(waiting({ jobId: OTHER }), 1);
     await screen.findByRole("button", { name: "Cancel" });
     expect(screen.queryByRole("alert")).toBeNull();
+  });
+
+  test.each([
+    ["as the job ends", () => final(2)],
+    ["as the job fails and another stands there", () => failed(2)],
+  ])("leave the one who stands on them on the monitor %s", async (_, news) => {
+    const { stream } = await monitored();
+    screen.getByRole("button", { name: "Cancel" }).focus();
+    stream.events(news());
+    await waitFor(() => expect(document.activeElement).toBe(screen.getByRole("article")));
+  });
+
+  test("take nobody away who is elsewhere", async () => {
+    const { stream, line } = await monitored();
+    const focus = vi.spyOn(screen.getByRole("article"), "focus");
+    stream.events(final(2));
+    await waitFor(() => expect(line()).toBe("Ready"));
+    expect(focus).not.toHaveBeenCalled();
   });
 });
 

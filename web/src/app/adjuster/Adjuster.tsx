@@ -4,6 +4,7 @@ import { Segments } from "../composer/Segments";
 import { adviceFor, composer, errors, adjuster as words } from "../messages";
 import type { Place } from "../places";
 import { type Fit, type Platform, type FocalPoint as Point, ProblemError, server } from "../served/server";
+import { handIn } from "../served/submitting";
 import button from "../shell/button.module.css";
 import { Dialog } from "../shell/Dialog";
 import { Icon } from "../shell/Icon";
@@ -65,12 +66,10 @@ export function Adjuster({ work, onClose, onCut }: Props) {
     if (chosen.length === 0) return setProblem(composer.noPlaces);
     setSending(true);
     try {
-      const focalPoint = fit === "cover" ? point : null;
-      const accepted = await server.renderGeneration(generationId, {
-        platforms: [...chosen],
-        fit,
-        focalPoint,
-      });
+      const args = { platforms: [...chosen], fit, focalPoint: fit === "cover" ? point : null };
+      const accepted = await handIn([generationId, args], (idempotencyKey) =>
+        server.renderGeneration(generationId, args, { idempotencyKey }),
+      );
       onCut(accepted.jobId);
     } catch (error) {
       setProblem(complaintOf(error));

@@ -1,7 +1,7 @@
-import { type FormEvent, type KeyboardEvent, type RefObject, useState } from "react";
+import { type FormEvent, type KeyboardEvent, type RefObject, useEffect, useRef, useState } from "react";
 import { errors, composer as words } from "../messages";
 import { promptLimit } from "../served/queries";
-import { ConnectionLost, ProblemError } from "../served/server";
+import { ProblemError } from "../served/server";
 import button from "../shell/button.module.css";
 import { useStudio } from "../shell/studio";
 import { CostLine } from "./CostLine";
@@ -29,6 +29,7 @@ export function Composer({ field }: { field: RefObject<HTMLTextAreaElement | nul
   const { places, kind, draft, change, submit, complain } = useStudio();
   const [problems, setProblems] = useState<Problems>({});
   const [sending, setSending] = useState(false);
+  const [early, setEarly] = useState(false);
   const limit = promptLimit(kind);
 
   const send = async () => {
@@ -40,19 +41,24 @@ export function Composer({ field }: { field: RefObject<HTMLTextAreaElement | nul
     setProblems(wrong);
     if (wrong.prompt) return field.current?.focus();
     if (wrong.platforms) return;
-    if (places.length === 0) return complain(new ConnectionLost(), send);
+    if (places.length === 0) return setEarly(true);
     setSending(true);
     try {
       await submit(draft);
     } catch (error) {
       const found = problemsOf(error);
       setProblems(found);
-      if (Object.keys(found).length === 0) complain(error, send);
+      if (Object.keys(found).length === 0) complain(error, () => void latest.current());
       else if (found.prompt) field.current?.focus();
     } finally {
       setSending(false);
     }
   };
+  /** What "Try again" does later: it sends what the form has by then. */
+  const latest = useRef(send);
+  useEffect(() => {
+    latest.current = send;
+  });
 
   const onSubmit = (event: FormEvent) => {
     event.preventDefault();
@@ -110,8 +116,8 @@ export function Composer({ field }: { field: RefObject<HTMLTextAreaElement | nul
             }}
           />
         ) : (
-          <p className={styles.picking} role="status">
-            {errors.catalogue}
+          <p key={`${early}`} className={styles.picking} role={early ? "alert" : "status"}>
+            {early ? errors.early : errors.catalogue}
           </p>
         )}
       </div>

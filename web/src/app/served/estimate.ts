@@ -35,13 +35,13 @@ function useSettled<T>(value: T): T {
 }
 
 /**
- * What these are expected to cost, in US dollars; null when the server cannot tell, undefined without an answer. Asked for when
- * they have not changed for a moment, given up when they do; null asks nothing.
+ * What the server says these would cost, and why it would refuse them; undefined as long as its first answer is awaited, null
+ * where there is none. Asked for when they have not changed for a moment, given up when they do; null asks nothing.
  */
-export function useEstimate(args: ImageGenerationArgs | null): number | null | undefined {
+export function useEstimate(args: ImageGenerationArgs | null): JobEstimate | null | undefined {
   const key = args && priced(args);
   const isSettled = useSettled(key) === key;
-  const { data } = useQuery({
+  const { data, isError } = useQuery({
     queryKey: ["estimate", key],
     queryFn: ({ signal }) => (args ? ask(args, signal) : null),
     enabled: args !== null && isSettled,
@@ -49,5 +49,5 @@ export function useEstimate(args: ImageGenerationArgs | null): number | null | u
     staleTime: KNOWN_MS,
     retry: false,
   });
-  return args ? data?.estimatedCost : undefined;
+  return args && !isError ? (data ?? undefined) : null;
 }

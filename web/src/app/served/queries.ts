@@ -81,7 +81,7 @@ export const useGeneration = (id: string | null | undefined) =>
 export function useRefresh(): () => void {
   const client = useQueryClient();
   return useCallback(() => {
-    for (const queryKey of [["jobs"], ["generations"], ["generation"], ["usage"]]) {
+    for (const queryKey of [["jobs"], ["generations"], ["generation"], ["usage"], ["estimate"]]) {
       void client.invalidateQueries({ queryKey });
     }
   }, [client]);

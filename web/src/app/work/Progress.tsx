@@ -30,15 +30,16 @@ function useNow(pause: number): number {
 }
 
 interface Props {
-  work: Work;
+  work: Pick<Work, "tiles" | "createdAt">;
   job: JobStatusResult;
-  cut: JobStatusResult;
+  /** The job that cuts anew, for what can be cut. */
+  cut?: JobStatusResult;
 }
 
 /** How far it is: the job that cuts anew while one runs, else the job itself. Keeps its height whatever it says. */
 export function Progress({ work, job, cut }: Props) {
   const { places } = useStudio();
-  const going = cut.view && !isEnded(cut.view) ? cut : job;
+  const going = cut?.view && !isEnded(cut.view) ? cut : job;
   const { view } = going;
   const now = useNow(view?.phase === "delayed" ? SECOND_MS : MINUTE_MS);
   const place = (name: string) => placeNamed(places, name).fullLabel;

@@ -1,4 +1,5 @@
-import { useState } from "react";
+import { type ReactNode, useLayoutEffect, useRef } from "react";
+import { useRested } from "../../react/use-rested";
 import { copied, work as words } from "../messages";
 import { useRefresh } from "../served/queries";
 import { isEnded, type JobStatusResult } from "../served/server";
@@ -31,34 +32,43 @@ interface Props {
 export function WorkActions({ work, job, cut, onAdjust, onDelete }: Props) {
   const { submit, compose, complain } = useStudio();
   const refresh = useRefresh();
-  const [busy, setBusy] = useState(false);
+  const busy = useRef(false);
+  /** The seed of the next variation, the same one until it is accepted; 0 when none is drawn. */
+  const drawn = useRef(0);
   const cutting = cut.view !== null && !isEnded(cut.view);
   const going = cutting ? cut : job;
   const rests = !going.view || isEnded(going.view);
+  const rested = useRested(rests);
   const { generationId } = work;
 
   const act = (what: () => Promise<unknown>) => async () => {
-    if (busy) return;
-    setBusy(true);
+    if (busy.current) return;
+    busy.current = true;
     complain(null);
     try {
       await what();
     } catch (error) {
       complain(error, act(what));
     } finally {
-      setBusy(false);
+      busy.current = false;
       refresh();
     }
   };
   const make = (seed: number) => {
     const { prompt, imageType, platforms, fit } = work;
-    return act(() => submit({ prompt, imageType, platforms, fit, seed }));
+    return submit({ prompt, imageType, platforms, fit, seed });
   };
+  const vary = act(async () => {
+    drawn.current ||= otherSeed(work.seed);
+    await make(drawn.current);
+    drawn.current = 0;
+  });
+  const again = act(() => job.retry({ cascade: true }));
 
   if (!rests) {
     const asked = going.view?.phase === "active" && going.view.cancelRequested;
     return (
-      <div className={styles.actions}>
+      <Row key="going">
         <button
           type="button"
           className={button.button}
@@ -68,14 +78,19 @@ export function WorkActions({ work, job, cut, onAdjust, onDelete }: Props) {
           <Icon name="cross" />
           {asked ? words.cancelling : words.cancel}
         </button>
-      </div>
+      </Row>
     );
   }
   const failed = job.view?.phase === "failed" || job.view?.phase === "cancelled";
   return (
-    <div className={styles.actions}>
+    <Row key="rest">
       {failed && (
-        <button type="button" className={button.button} onClick={act(() => job.retry({ cascade: true }))}>
+        <button
+          type="button"
+          className={button.button}
+          aria-disabled={!rested || undefined}
+          onClick={rested ? again : undefined}
+        >
           <Icon name="again" />
           {words.retry}
         </button>
@@ -97,7 +112,8 @@ export function WorkActions({ work, job, cut, onAdjust, onDelete }: Props) {
           type="button"
           className={button.button}
           title={words.varyHint}
-          onClick={make(otherSeed(work.seed))}
+          aria-disabled={!rested || undefined}
+          onClick={rested ? vary : undefined}
         >
           <Icon name="vary" />
           {words.vary}
@@ -111,14 +127,34 @@ export function WorkActions({ work, job, cut, onAdjust, onDelete }: Props) {
       >
         <div className={shell.menu}>
           <Item icon="pen" text={words.edit} onClick={() => compose(work)} />
-          <Item icon="again" text={words.again2} hint={words.againHint} onClick={make(work.seed)} />
-          {failed && (
-            <Item icon="vary" text={words.vary} hint={words.varyHint} onClick={make(otherSeed(work.seed))} />
-          )}
+          <Item
+            icon="again"
+            text={words.again2}
+            hint={words.againHint}
+            onClick={act(() => make(work.seed))}
+          />
+          {failed && <Item icon="vary" text={words.vary} hint={words.varyHint} onClick={vary} />}
           <Item icon="link" text={words.copyPage} onClick={() => copyLink(location.href, copied.page)} />
           {generationId && <Item icon="bin" text={words.remove} grave onClick={onDelete} />}
         </div>
       </Popover>
+    </Row>
+  );
+}
+
+/** Buttons that go together. Whoever stands on one of them as they go is taken to the title of the work. */
+function Row({ children }: { children: ReactNode }) {
+  const ref = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const row = ref.current;
+    return () => {
+      if (row?.contains(document.activeElement))
+        row.closest("article")?.querySelector("h1")?.focus({ preventScroll: true });
+    };
+  }, []);
+  return (
+    <div ref={ref} className={styles.actions}>
+      {children}
     </div>
   );
 }

@@ -5,6 +5,7 @@ import { brand, errors, work as words } from "../messages";
 import { isEnded, ProblemError } from "../served/server";
 import button from "../shell/button.module.css";
 import { Link } from "../shell/Link";
+import { OtherJob, titleOf } from "./OtherJob";
 import { useWork } from "./useWork";
 import { WorkSheet } from "./WorkSheet";
 import styles from "./work.module.css";
@@ -19,7 +20,10 @@ export function WorkPage({ jobId, generationId }: Address) {
   const { job, cut, made, work } = useWork(jobId, generationId, cutId);
   const refused = jobId ? job.error : made.error;
   const going = job.view?.phase === "active" ? `${Math.round(job.view.progress)} % · ` : "";
-  const title = work ? `${going}${work.prompt.slice(0, TITLE_LENGTH)} · ${brand.name}` : brand.name;
+  /** A job that makes no pictures; one that cuts some anew is told of by what it cuts. */
+  const other = job.view?.job && !("generationId" in job.view.job) ? job.view.job : null;
+  const subject = work?.prompt.slice(0, TITLE_LENGTH) ?? (other && titleOf(other));
+  const title = subject ? `${going}${subject} · ${brand.name}` : brand.name;
   useEffect(() => {
     document.title = title;
     return () => {
@@ -30,6 +34,7 @@ export function WorkPage({ jobId, generationId }: Address) {
   // A job outlives its pictures: what was deleted is gone, whatever the job still tells of it.
   const lost = isUnknown(made.error) && (job.view === null || isEnded(job.view));
   if (work && !lost) return <WorkSheet work={work} job={job} cut={cut} onCut={setCutId} />;
+  if (other) return <OtherJob job={job} of={other} />;
   if (lost || isUnknown(refused)) {
     return (
       <section className={styles.gone}>

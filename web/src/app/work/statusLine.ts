@@ -36,7 +36,7 @@ function waitingWords(view: JobView & { phase: "waiting" | "delayed" | "blocked"
   return view.eta ? `${place}, ${words.doneIn(times.roughly(view.eta.finishesIn))}` : place;
 }
 
-/** The line. `ready` of `all` pictures are there; `now` in ms since the epoch. */
+/** The line. `ready` of `all` pictures are there, 0 where the job makes none; `now` in ms since the epoch. */
 export function statusLine(
   view: JobView,
   { place, ready, all, now }: { place: (name: string) => string; ready: number; all: number; now: number },
@@ -59,7 +59,7 @@ export function statusLine(
     case "completed":
       if (ready < all) return words.partly(ready, all);
       return job?.startedAt && job.finishedAt
-        ? words.readyIn(times.took(job.startedAt, job.finishedAt))
+        ? (all > 0 ? words.readyIn : words.doneAfter)(times.took(job.startedAt, job.finishedAt))
         : status.completed;
     default:
       return ready > 0 ? `${status[view.phase]}, ${words.kept(ready)}` : status[view.phase];

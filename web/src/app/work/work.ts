@@ -127,4 +127,5 @@ export function workOf(view: JobView | null, made: Generation | null, cut: JobVi
   };
 }
 
-export const readyTiles = (work: Work): WorkTile[] => work.tiles.filter(({ image }) => image !== null);
+export const readyTiles = (work: Pick<Work, "tiles">): WorkTile[] =>
+  work.tiles.filter(({ image }) => image !== null);
