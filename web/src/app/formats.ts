@@ -21,6 +21,8 @@ export const times = {
   exact: (then: string) => exact.format(new Date(then)),
   day: (then: string) => day.format(new Date(then)),
   dayAndClock: (then: string) => `${day.format(new Date(then))}, ${clock.format(new Date(then))}`,
+  /** A sentence of the server's, its points in time (`2026-01-31T09:30:00.000Z`) as people write them. */
+  within: (sentence: string) => sentence.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, times.dayAndClock),
   /** A stretch of seconds as roughly as it is known. */
   roughly: (seconds: number) => {
     if (seconds < 8) return "a few seconds";

@@ -3,8 +3,9 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { cleanup, render, screen } from "@testing-library/react";
 import { userEvent } from "@testing-library/user-event";
 import { afterEach, expect, it, vi } from "vitest";
+import { times } from "../../src/app/formats";
 import { newQueryClient } from "../../src/app/served/queries";
-import { ConnectionLost } from "../../src/app/served/server";
+import { ConnectionLost, ProblemError } from "../../src/app/served/server";
 import { Banners, NoticeList, ProblemBanner } from "../../src/app/shell/Banners";
 import type { Notice } from "../../src/app/shell/notices";
 
@@ -71,4 +72,13 @@ it("says so of what was sent, too", () => {
   render(<ProblemBanner problem={problem} again={() => {}} onDismiss={() => {}} />);
   expect(screen.getByRole("alert").textContent).toContain(FOREIGN);
   expect(screen.getByRole("button", { name: "Try again" })).toBeTruthy();
+});
+
+it("writes the server's points in time as people do", () => {
+  const then = "2026-01-31T09:30:00.000Z";
+  const problem = new ProblemError(429, { code: "spend_cap_reached", detail: `No more before ${then}.` });
+  render(<ProblemBanner problem={problem} again={undefined} onDismiss={() => {}} />);
+  const said = screen.getByRole("alert").textContent;
+  expect(said).toContain(`No more before ${times.dayAndClock(then)}.`);
+  expect(said).not.toContain(then);
 });

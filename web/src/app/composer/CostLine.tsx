@@ -24,11 +24,8 @@ function Line({ price = "", refusal = "" }) {
   );
 }
 
-/** A point in time as the server writes it, which is not how people do. */
-const WRITTEN_TIME = /\d{4}-\d\d-\d\dT[\d:.]+Z/g;
-
 const refusalWords = ({ code, message, retryable }: JobError) =>
-  words.refused(message.replace(WRITTEN_TIME, times.dayAndClock), adviceFor(code, retryable));
+  words.refused(times.within(message), adviceFor(code, retryable));
 
 /** A price and, beside it, what of it is known to be left; `price`: in words, empty where there are none. */
 function withRest(price: string, credits: number | undefined, usage: Usage | undefined): string {

@@ -1,4 +1,5 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
+import { times } from "../formats";
 import { adviceFor, errors, notices as words } from "../messages";
 import { useHealth, useKinds, useRefresh, useRunningJobs } from "../served/queries";
 import { ConnectionLost, ProblemError } from "../served/server";
@@ -105,7 +106,7 @@ function told(problem: unknown): { title: string; text: string; code: string } {
     const fields = problem.fields?.map(({ message }) => message).join(" ");
     const number = problem.requestId ? ` · ${words.request(problem.requestId)}` : "";
     const text = adviceFor(problem.code, problem.retryable);
-    return { title: fields || problem.detail, text, code: problem.code + number };
+    return { title: fields || times.within(problem.detail), text, code: problem.code + number };
   }
   if (problem instanceof ConnectionLost) {
     return { title: errors.away, text: adviceFor("connection_lost", true), code: "" };

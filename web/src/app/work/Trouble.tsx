@@ -1,3 +1,4 @@
+import { times } from "../formats";
 import { adviceFor, work as words } from "../messages";
 import { isEnded, type JobError, type JobView } from "../served/server";
 import { Icon } from "../shell/Icon";
@@ -27,7 +28,7 @@ export function Trouble({ view, cut }: { view: JobView | null; cut: JobView | nu
       <Icon name="alert" />
       <p>
         {lead && `${lead} `}
-        <strong>{error.message}</strong> {ended && adviceFor(error.code, error.retryable)}{" "}
+        <strong>{times.within(error.message)}</strong> {ended && adviceFor(error.code, error.retryable)}{" "}
         <code className={styles.code}>{error.code}</code>
       </p>
     </div>
