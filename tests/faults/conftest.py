@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from contextlib import asynccontextmanager, contextmanager
@@ -33,10 +34,13 @@ def server() -> Iterator[RedisServer]:
 class Cost:
     """What this process uses of a core from now on.
 
-    What is measured is processor time, which others on this machine do not change.
+    What is measured is processor time, which others on this machine do not change; nor does what thousands of tests before have
+    left in this process, among which it would take half a second to look for garbage.
     """
 
     def __init__(self) -> None:
+        gc.collect()
+        gc.freeze()
         self._used, self._began = time.process_time(), time.monotonic()
 
     @contextmanager
@@ -50,6 +54,7 @@ class Cost:
     def assert_small(self, *, at_least: float) -> None:
         """Fail if it was too much. `at_least`: seconds; of less, one reconnect could be a large part."""
         used, lasted = time.process_time() - self._used, time.monotonic() - self._began
+        gc.unfreeze()
         assert lasted >= at_least, "too short a time to judge by"
         print(f"measured: {used / lasted:.3f} of a core, for {lasted:.1f} s")
         assert used / lasted < CORE, f"{used / lasted:.2f} of a core"
