@@ -33,9 +33,12 @@ _SHIFTS: Final = """() => {
 }"""
 """All that has shifted since the page was opened, without anybody's doing."""
 
-_MOVING: Final = """document.getAnimations().filter(({playState}) => playState === "running").map(
+_MOVING: Final = """document.getAnimations().filter(
+    ({playState, effect}) => playState === "running" && effect.getComputedTiming().endTime > 1
+).map(
     ({animationName, transitionProperty, effect}) => `${animationName ?? transitionProperty} of ${effect.target.outerHTML.slice(0, 160)}`
 )"""
+"""What is under way for longer than a millisecond: a change that takes none of them is none that can be seen."""
 
 
 @pytest.mark.parametrize("width", [pytest.param(390, marks=pytest.mark.thorough), 1440])
