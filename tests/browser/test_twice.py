@@ -159,3 +159,28 @@ async def test_sent_before_it_is_known_what_can_be_made(host: Host, context: Bro
         await visit.ends()
         assert len(await jobs(visit)) == 1
     assert_sound(host.data_dir)
+
+
+async def test_a_double_click_and_a_held_key_ask_once(host: Host, context: BrowserContext) -> None:
+    server = await asyncio.to_thread(host.start)
+    async with visiting(context, server.url) as visits:
+        visit = await visits.come()
+        await visit.prompt.fill("A fox in the snow")
+        await visit.choose()
+        await visit.button(re.compile(r"^Make ")).dblclick()
+        await visit.page.wait_for_url("**/jobs/*")
+        await visit.ends()
+        assert len(await jobs(visit)) == 1
+        first = visit.page.url
+        await expect(visit.button(re.compile(r"^Make "))).to_be_enabled()
+        await visit.prompt.focus()
+        await visit.page.keyboard.down("Control")
+        for _ in range(20):
+            await visit.page.keyboard.down("Enter")  # the second and all later ones repeat the first
+            await asyncio.sleep(0.05)
+        await visit.page.keyboard.up("Enter")
+        await visit.page.keyboard.up("Control")
+        await visit.page.wait_for_url(lambda url: "/jobs/" in url and url != first)
+        await visit.ends()
+        assert len(await jobs(visit)) == 2
+    assert_sound(host.data_dir)

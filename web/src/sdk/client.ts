@@ -1,5 +1,6 @@
 /** What a page or a program does with SnapAsset: asks for pictures, follows jobs, steers them, looks at what there is. */
 
+import { within } from "./backoff";
 import { createHttp, type HttpOptions, jobPath as job, pathOf } from "./http";
 import type { ProblemError } from "./problem";
 import { TIMING, type Timing } from "./setting";
@@ -97,13 +98,14 @@ export function createClient(options: ClientOptions = {}): Client {
   const { sessionId = isPage || isNamed ? "" : secret() } = options;
   const { sharing = !isPage ? "off" : isNamed ? "tab" : "browser" } = options;
   const http = createHttp({ ...options, sessionId });
+  const setting = {
+    ...TIMING,
+    ...options.timing,
+    http,
+    fault: options.onFault ?? ((error: unknown) => globalThis.reportError?.(error)),
+  };
   const [subscribe, watch, renew] = subscriptions(
-    {
-      ...TIMING,
-      ...options.timing,
-      http,
-      fault: options.onFault ?? ((error) => globalThis.reportError?.(error)),
-    },
+    setting,
     sharing !== "off",
     sharing === "browser" && `snapasset ${http.url("")} ${sessionId}`,
   );
@@ -121,8 +123,11 @@ export function createClient(options: ClientOptions = {}): Client {
     return send().catch(async (error: ProblemError) => {
       // A key needs a session, and a browser that comes for the first time has none: a stream brings one.
       if (error.code !== "malformed" || isNamed || sessionId) throw error;
-      const stream = await http.open("/api/events", signal).catch(() => {});
-      await stream?.body?.cancel();
+      const attempt = new AbortController();
+      const forget = within(setting.firstByteMs, signal, () => attempt.abort());
+      await http.open("/api/events", attempt.signal).catch(() => {});
+      forget();
+      attempt.abort(); // its beginning is enough
       renew(); // what is open hears of the session that was
       return send();
     });

@@ -137,7 +137,7 @@ function told(view: JobView, event: DurableEvent): JobView {
         ...factsOf(event),
         ...(status !== job.status && { queuePosition: null, eta: null }),
         ...(type === "error" && { runAt: event.nextAttemptAt }),
-        ...{ status, result, error, updatedAt: at, cancelRequested: event.cancelRequested === true },
+        ...{ status, result, error, updatedAt: at, cancelRequested: !!event.cancelRequested },
         startedAt: startedAt || (status === "active" ? at : null),
         finishedAt: type === "final" ? at : null,
       } as Job),

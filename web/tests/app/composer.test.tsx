@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { cleanup, render, screen, waitFor } from "@testing-library/react";
+import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { userEvent } from "@testing-library/user-event";
 import { createRef } from "react";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -94,6 +94,35 @@ describe("the composer", () => {
     done();
     await user.click(await screen.findByRole("button", { name: /^Make/ }));
     expect(sent).toHaveLength(2);
+  });
+
+  it("sends once what is pressed once more as soon as the answer is there, and again a moment later", async () => {
+    const { user, prompt } = show();
+    await user.type(prompt(), "A lighthouse");
+    const make = screen.getByRole("button", { name: /^Make/ });
+    await user.click(make);
+    await user.click(make);
+    await user.type(prompt(), "{Control>}{Enter}{/Control}");
+    expect(sent).toHaveLength(1);
+    await waitFor(() => expect(make.getAttribute("aria-disabled")).toBeNull(), { timeout: 5_000 });
+    await user.click(make);
+    expect(sent).toHaveLength(2);
+  });
+
+  it("takes a key that is held for one press, and for lines in the field", async () => {
+    const { user, prompt } = show();
+    await user.type(prompt(), "A lighthouse");
+    const pressed = (target: Element, init: KeyboardEventInit) =>
+      fireEvent.keyDown(target, { key: "Enter", ...init }); // false where the browser is to do nothing more
+    const held = { repeat: true };
+    const make = screen.getByRole("button", { name: /^Make/ });
+    expect(pressed(prompt(), { ctrlKey: true, ...held })).toBe(false);
+    expect(pressed(make, held)).toBe(false);
+    expect(pressed(prompt(), held)).toBe(true);
+    expect(pressed(make, {})).toBe(true);
+    expect(sent).toEqual([]);
+    pressed(prompt(), { ctrlKey: true });
+    expect(sent).toHaveLength(1);
   });
 
   it("tries again with what it has by then, not with what it had", async () => {

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 
 const ARGS = { prompt: "A lighthouse", platforms: ["instagram-post"] };
 
@@ -49,6 +49,29 @@ describe("what is handed in", () => {
     const later = await page();
     await later(ARGS);
     expect(keys[2]).not.toBe(keys[0]);
+  });
+
+  it("again long after a try whose answer was lost has a key of its own", async () => {
+    const send = await page();
+    await expect(send(ARGS, "lost")).rejects.toThrow();
+    const now = Date.now();
+    vi.spyOn(Date, "now").mockReturnValue(now + 16 * 60_000);
+    onTestFinished(() => void vi.restoreAllMocks());
+    await send(ARGS);
+    expect(keys[1]).not.toBe(keys[0]);
+  });
+
+  it("keeps its key though an earlier one's answer comes late", async () => {
+    vi.resetModules();
+    const { handIn } = await import("../../src/app/served/submitting");
+    let late = (_: string) => {};
+    const first = handIn(ARGS, () => new Promise<string>((resolve) => (late = resolve)));
+    await handIn(ARGS, async () => "a job");
+    await expect(handIn(ARGS, async (key) => Promise.reject(keys.push(key)))).rejects.toBe(1);
+    late("the same job");
+    await first;
+    await handIn(ARGS, async (key) => keys.push(key));
+    expect(keys[1]).toBe(keys[0]);
   });
 
   it("anew after a job came of it has a key of its own", async () => {

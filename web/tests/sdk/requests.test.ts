@@ -131,6 +131,19 @@ test("a first-time visitor of a page gets a session before a key is used", async
   await server.connections[0]?.closed;
 });
 
+test("a session is not waited for where somebody on the way holds streams back", async () => {
+  const server = await scriptedServer();
+  const [answer, asked] = inTurn(
+    { status: 400, body: { code: "malformed" } },
+    { status: 400, body: { code: "malformed" } },
+  );
+  server.route(CREATE, answer);
+  const client = clientOf(server, { sessionId: "", timing: { firstByteMs: 50 } });
+  await expect(client.createGenerationJob(ARGS)).rejects.toMatchObject({ code: "malformed" });
+  expect(asked).toHaveLength(2);
+  await server.connections[0]?.closed;
+});
+
 test("who asks is said as the options say, anew each time", async () => {
   const server = await scriptedServer();
   server.route("GET /api/kinds", { body: { kinds: [] } });

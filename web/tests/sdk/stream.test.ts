@@ -173,22 +173,6 @@ describe("a stream", () => {
     );
   });
 
-  test("with an event beyond all bounds is given up, and the job is asked about", async () => {
-    const server = await scriptedServer();
-    const [subscriber, stream] = await watched(server, { timing: { pollMs: 5 } });
-    const giant = change(2, { output: "x".repeat(5_000_000) });
-    record(server, [change(1), change(2), final(3)], () => ({
-      status: "completed",
-      result: final(3).result ?? null,
-    }));
-    server.script = (next) => next.open().event(resumed(1)).events(giant);
-    stream.events(giant);
-    await stream.closed;
-    await subscriber.until(({ ends }) => ends.length === 1);
-    expect(subscriber.states).toContain("polling");
-    expect(subscriber.seqs).toEqual([2, 3]);
-  });
-
   test("that falls silent is given up and resumed: half of the connection may be gone", async () => {
     const server = await scriptedServer();
     const [subscriber, stream] = await watched(server, { timing: { idleMs: 400, firstByteMs: 100 } });

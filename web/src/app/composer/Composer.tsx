@@ -24,6 +24,9 @@ function problemsOf(error: unknown): Problems {
   return problems;
 }
 
+/** Nobody wants the same once more so soon: it is the second half of a double click, after an answer that came between the two. */
+const DOUBLE_MS = 700;
+
 /** The form. It keeps all that was entered, whatever comes of it. */
 export function Composer({ field }: { field: RefObject<HTMLTextAreaElement | null> }) {
   const { places, kind, draft, change, submit, complain } = useStudio();
@@ -45,13 +48,13 @@ export function Composer({ field }: { field: RefObject<HTMLTextAreaElement | nul
     setSending(true);
     try {
       await submit(draft);
+      setTimeout(setSending, DOUBLE_MS, false);
     } catch (error) {
+      setSending(false);
       const found = problemsOf(error);
       setProblems(found);
       if (Object.keys(found).length === 0) complain(error, () => void latest.current());
       else if (found.prompt) field.current?.focus();
-    } finally {
-      setSending(false);
     }
   };
   /** What "Try again" does later: it sends what the form has by then. */
@@ -65,9 +68,11 @@ export function Composer({ field }: { field: RefObject<HTMLTextAreaElement | nul
     void send();
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-    event.preventDefault();
-    void send();
+    const sends = event.ctrlKey || event.metaKey;
+    if (event.key !== "Enter" || !(sends || event.repeat)) return;
+    if (!sends && event.target === field.current) return; // lines
+    event.preventDefault(); // a key that is held is one press
+    if (!event.repeat) void send();
   };
 
   return (

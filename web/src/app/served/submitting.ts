@@ -9,7 +9,15 @@ import { ProblemError } from "./server";
 const PLACE = "snapasset.unanswered";
 const IMPOSSIBLE = 422;
 
-function kept(): Map<string, string> {
+/** How long a lost answer is held to be of the same wish: who asks for the same words later wants them once more. */
+const REMEMBERED_MS = 15 * 60_000;
+
+interface Sent {
+  key: string;
+  at: number;
+}
+
+function kept(): Map<string, Sent> {
   try {
     return new Map(JSON.parse(sessionStorage.getItem(PLACE) ?? "[]"));
   } catch {
@@ -17,7 +25,7 @@ function kept(): Map<string, string> {
   }
 }
 
-/** By what was asked for, the key of each request that was sent and not answered yet. */
+/** By what was asked for, each request that was sent and not answered yet. */
 const unanswered = kept();
 
 function keep(): void {
@@ -32,22 +40,24 @@ function keep(): void {
 const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
 /**
- * Sends what is asked for under a key, the one it had before unless that brought a job. Rejects as `send` does.
+ * Sends what is asked for under a key, the one it had shortly before unless that brought a job. Rejects as `send` does.
  *
  * The key is dropped where the server says that nothing can come of this request (422), or nothing of this key; any other
  * failure leaves open what became of an earlier try.
  */
 export async function handIn<T>(asked: unknown, send: (idempotencyKey: string) => Promise<T>): Promise<T> {
   const name = JSON.stringify(asked);
-  const key = unanswered.get(name) ?? newKey();
+  const earlier = unanswered.get(name);
+  const isSame = earlier !== undefined && Date.now() - earlier.at < REMEMBERED_MS;
+  const sent = isSame ? earlier : { key: newKey(), at: Date.now() };
   const close = () => {
-    unanswered.delete(name);
+    if (unanswered.get(name) === sent) unanswered.delete(name); // else it is another's by now
     keep();
   };
-  unanswered.set(name, key);
+  unanswered.set(name, sent);
   keep();
   try {
-    const answer = await send(key);
+    const answer = await send(sent.key);
     close();
     return answer;
   } catch (error) {
