@@ -58,11 +58,17 @@ class Together(Enum):
 
 
 class Statement(NamedTuple):
-    """One SQL statement and its parameters; answered with its rows, none for a statement that returns none."""
+    """One SQL statement and its parameters; answered with its rows, none for a statement that returns none.
+
+    `tells`: it returns the jobs that it has changed, as `records.jobs.COLUMNS`, and sets their `updated_at` to `now_ms()`; for
+    each, the operation yields next the event of this type that `tell` makes of it, with nothing more than the job's result in a
+    `final`. So a database may store that event with the change.
+    """
 
     sql: str
     params: tuple[Any, ...] = ()
     together: Together | None = None
+    tells: str | None = None
 
 
 Steps = Generator[Statement | Event, list[Row], T]

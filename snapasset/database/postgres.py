@@ -38,7 +38,8 @@ from snapasset.database.postgres_connection import (
     was_committed,
 )
 from snapasset.database.postgres_line import Line
-from snapasset.database.postgres_transaction import Done, OperationRaised, Running, Transaction, rounds
+from snapasset.database.postgres_operations import Done, OperationRaised, Running
+from snapasset.database.postgres_transaction import Transaction, rounds
 from snapasset.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class PostgresDatabase(Database):
     """The record at `url`, in the schema `snapasset`.
 
     Uses at most one connection for changes and `readers` for questions, and one more for either where something is large.
-    `more_settings` are set in each transaction besides its own.
+    `more_settings` hold in each transaction besides its own.
     """
 
     def __init__(

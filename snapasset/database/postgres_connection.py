@@ -1,7 +1,7 @@
 """Connections to PostgreSQL: how one is made, what its transactions begin with, its schema, and what its failures mean.
 
-Nothing that is needed outlives a transaction on the server: no session lock, no setting, and prepared statements only where
-there is no pooler, and where losing them does no harm. So a pooler may give each transaction another server connection
+Nothing that is needed outlives a transaction on the server: no session lock, and settings and prepared statements only where
+there is no pooler. So a pooler may give each transaction another server connection
 (pgbouncer's transaction mode, Supabase's port 6543).
 """
 
@@ -58,6 +58,10 @@ _NAMELESS: Final = (
     asyncpg.InvalidSQLStatementNameError,
     asyncpg.DuplicatePreparedStatementError,
     asyncpg.InvalidCachedStatementError,
+    # Our tables and functions are not found: the search path is not there any more.
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.InvalidSchemaNameError,
 )
 _OUTAGES: Final = ("08", "40", "53", "57", "58")
 """Classes of SQLSTATE that say something about the server or its load, and nothing about the statement."""
@@ -86,20 +90,31 @@ async def is_direct(driver: Driver) -> bool:
     return await driver.fetchval("SELECT pg_backend_pid()") == driver.get_server_pid()
 
 
-async def begin(driver: Driver, mode: str, settings: Mapping[str, str], *more: str, after_commit: bool = False) -> None:
+async def keep(driver: Driver, settings: Mapping[str, str]) -> None:
+    """Have these settings for as long as the connection lasts: on the server's own alone, never on a pooler's."""
+    if settings:
+        await driver.execute("; ".join(f"SET {name} = '{value}'" for name, value in settings.items()))
+
+
+async def begin(
+    driver: Driver, mode: str, settings: Mapping[str, str | None], *more: str, after_commit: bool = False
+) -> None:
     """Begin a transaction, with `more` statements. Its settings are its own: a pooler's next client does not find them.
 
-    `after_commit`: the one before is committed first, in the same trip. None of its statements may have failed: nobody would
-    notice that it is undone.
+    A setting of None is what the server has by itself. `after_commit`: the one before is committed first, in the same trip.
+    None of its statements may have failed: nobody would notice that it is undone.
     """
-    lines = [f"SET LOCAL {name} = '{value}'" for name, value in settings.items()]
+    lines = [
+        f"SET LOCAL {name} TO DEFAULT" if value is None else f"SET LOCAL {name} = '{value}'"
+        for name, value in settings.items()
+    ]
     await driver.execute(
         "; ".join([*(["COMMIT"] if after_commit else []), f"BEGIN ISOLATION LEVEL {mode}", *lines, *more])
     )
 
 
 def settings_for(lock_ms: int) -> dict[str, str]:
-    """What each transaction is begun with."""
+    """What holds in each transaction."""
     return {
         "search_path": SCHEMA,
         "lock_timeout": str(lock_ms),
@@ -172,7 +187,10 @@ def crossed(error: BaseException) -> bool:
 
 
 def nameless(error: BaseException) -> bool:
-    """Whether a statement's name does not mean at the server what it means here."""
+    """Whether what was left at the server is not there: a statement by its name, or the search path.
+
+    Then it is not our own server connection, or somebody has emptied it; so nothing is to be left there any more.
+    """
     return isinstance(error, _NAMELESS)
 
 

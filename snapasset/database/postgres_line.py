@@ -6,7 +6,7 @@ import time
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from snapasset.database.postgres_connection import FAILURES, begin, connect, is_direct
+from snapasset.database.postgres_connection import FAILURES, begin, connect, is_direct, keep
 from snapasset.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Texts:
 
     def name_nothing(self) -> None:
         """Give no more names, and use none: one was missed, or is somebody else's."""
-        self._may_name = False
+        self.may_name = False
         self._named.clear()
 
     async def fetch(self, sql: str, *params: object) -> list[Record]:
@@ -119,6 +119,8 @@ class Line:
         self._may_name = may_name
         self._driver: Driver | None = None
         self._texts: Texts | None = None
+        self._kept: Mapping[str, str] = {}
+        """The settings that the connection has between transactions."""
         self._ahead: Mapping[str, str] | None = None
         self._ahead_until = 0.0
 
@@ -133,7 +135,7 @@ class Line:
             try:
                 if await self._has_begun(settings):
                     return driver
-                await begin(driver, mode, settings, *self.texts.due())
+                await begin(driver, mode, self._unlike_kept(settings), *self.texts.due())
             except FAILURES:
                 self.drop()  # it has been idle, and was closed at the other end: nothing is lost by another try
             else:
@@ -141,8 +143,21 @@ class Line:
         self.drop()
         self._driver = driver = await connect(self._url, self._seconds)
         self._texts = Texts(driver, may_name=self._may_name and await is_direct(driver))
-        await begin(driver, mode, settings)
+        # A setting of the transaction's own cannot be kept.
+        lasting = {name: value for name, value in settings.items() if not name.startswith("transaction_")}
+        self._kept = lasting if self._texts.may_name else {}
+        await keep(driver, self._kept)
+        await begin(driver, mode, self._unlike_kept(settings))
         return driver
+
+    def _unlike_kept(self, settings: Mapping[str, str]) -> dict[str, str | None]:
+        """What a transaction with these settings must be told of them; None: what the server has by itself."""
+        if not self.texts.may_name:
+            return dict(settings)
+        if settings == self._kept:
+            return {}
+        names = {**self._kept, **settings}
+        return {name: settings.get(name) for name in names if settings.get(name) != self._kept.get(name)}
 
     async def _has_begun(self, settings: Mapping[str, str]) -> bool:
         """Whether this transaction was begun ahead; one that is old, or not as it should be, is ended."""
@@ -179,7 +194,7 @@ class Line:
         if ahead is None or not self.texts.may_name:
             await self.end(driver, "COMMIT")
             return
-        await begin(driver, mode, ahead, *self.texts.due(), after_commit=True)
+        await begin(driver, mode, self._unlike_kept(ahead), *self.texts.due(), after_commit=True)
         self._ahead, self._ahead_until = ahead, time.monotonic() + AHEAD_SECONDS
 
     async def roll_back(self, driver: Driver) -> bool:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from snapasset.database import Together
+from snapasset.database.postgres_telling import storing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
 _FIRST_FREE: Final = re.compile(r"id = \((SELECT .+?) LIMIT 1 (FOR UPDATE SKIP LOCKED)\)")
 _AT_ONCE: Final = (
-    "WITH changed AS ({changing}), counted AS (SELECT count(*) FROM changed), taken AS ({taking}) "
-    "SELECT * FROM changed UNION ALL SELECT *, 0 FROM taken"
+    "WITH changed AS ({changing}), counted AS (SELECT count(*) FROM changed), taken AS ({taking}){told} "
+    "SELECT *, CAST(pg_current_xact_id() AS text) FROM changed "
+    "UNION ALL SELECT *, 0, CAST(pg_current_xact_id() AS text) FROM taken"
 )
 _INSERT_EVENTS: Final = (
     "WITH told AS (INSERT INTO job_events (job_id, seq, type, body, at, owner, horizon) "
@@ -86,10 +88,13 @@ def changing(sql: str, types: tuple[str, ...], joined: tuple[bool, ...]) -> str:
 
 
 @lru_cache(maxsize=512)
-def at_once(update: str, types: tuple[str, ...], joined: tuple[bool, ...], take: str, count: int) -> str:
+def at_once(
+    update: str, types: tuple[str, ...], joined: tuple[bool, ...], take: str, count: int, tells: tuple[str, str] | None
+) -> str:
     """Of an UPDATE as for `changing` and one as for `taking` (see `may_go_at_once`): one statement that does both.
 
-    The parameters are those of the first and then those of the second. Each row has the place, 0 if it was taken.
+    The parameters are those of the first and then those of the second. Each row has the place, 0 if it was taken, and the
+    transaction's id. `tells`: the events' types of the two (`Statement.tells`), if it is to store them as well.
     """
     second = _PARAMETER.sub(lambda found: f"${int(found[1]) + len(types)}", taking(take, count))
     # Looked at before the first free row is: rows that are waited for are locked before those that are taken, as one after the
@@ -97,7 +102,8 @@ def at_once(update: str, types: tuple[str, ...], joined: tuple[bool, ...], take:
     second = second.replace(
         "ARRAY(SELECT id FROM jobs WHERE ", "ARRAY(SELECT id FROM jobs WHERE (TABLE counted) >= 0 AND ", 1
     )
-    return _AT_ONCE.format(changing=changing(update, types, joined), taking=second)
+    told = "" if tells is None else f", {storing({'changed': tells[0], 'taken': tells[1]})}"
+    return _AT_ONCE.format(changing=changing(update, types, joined), taking=second, told=told)
 
 
 def may_go_at_once(first: Statement, second: Statement) -> bool:

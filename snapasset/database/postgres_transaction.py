@@ -1,15 +1,17 @@
 """Operations inside one PostgreSQL transaction: several at once, turn by turn, with what they say alike said once.
 
 A trip to the server costs more than most statements. So the operations of a round take turns: each is asked for its next
-statement, those of one text go to the server together, and each gets its own rows back. Events wait until the end, or until
-a statement looks at them, and are stored with one INSERT, in the order in which they were told.
+statement, those of one text go to the server together, and each gets its own rows back. Events that no statement has stored
+with the change they tell wait until the end, or until one looks at events or stores some, and are stored with one INSERT, in the
+order in which they were told.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final
 
-from snapasset.database import Both, Statement, Together, Write
+from snapasset.database import Statement, Together, Write
+from snapasset.database.postgres_operations import Running, halves, whole
 from snapasset.database.postgres_rewriting import (
     EVENT_TYPES,
     as_one,
@@ -19,75 +21,19 @@ from snapasset.database.postgres_rewriting import (
     may_go_at_once,
     taking,
 )
-from snapasset.event import Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from typing import TypeAlias
 
     from asyncpg import Record
 
-    from snapasset.database import Read, Row
+    from snapasset.database import Row
     from snapasset.database.postgres_line import Texts
-
-    Operation: TypeAlias = Write[Any] | Read[Any]
+    from snapasset.database.postgres_operations import Done, Operation
+    from snapasset.event import Event
 
 _LOCK_JOBS: Final = "SELECT 1 FROM jobs WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
 _FOR_EACH: Final = (Together.ROWS, Together.TAKES)
-
-
-class OperationRaised(Exception):
-    """An operation raised `error` after it had changed something: its transaction is spoilt."""
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__()
-        self.error = error
-
-
-class Running:
-    """One operation on its way: the statement it waits for, and in the end what it answered or raised."""
-
-    __slots__ = ("_events", "_steps", "answer", "changed", "error", "statement")
-
-    def __init__(self, operation: Operation, events: list[Event]) -> None:
-        self._steps = operation.steps()
-        self._events = events
-        self.changed = False
-        self.statement: Statement | None = None
-        self.answer: Any = None
-        self.error: BaseException | None = None
-        self._go_on(None)
-
-    def give(self, rows: list[Row]) -> None:
-        """Hand it the rows of its statement. Raises `OperationRaised`."""
-        assert self.statement is not None
-        sql = self.statement.sql
-        self.changed |= not sql.startswith("SELECT") and (bool(rows) or " RETURNING " not in sql)
-        self._go_on(rows)
-
-    def _go_on(self, rows: list[Row] | None) -> None:
-        self.statement = None
-        try:
-            step = next(self._steps) if rows is None else self._steps.send(rows)
-            while isinstance(step, Event):
-                self._events.append(step)
-                self.changed = True
-                step = self._steps.send([])
-        except StopIteration as stop:
-            self.answer = stop.value
-        except BaseException as error:
-            if self.changed:
-                raise OperationRaised(error) from error
-            self.error = error
-        else:
-            self.statement = step
-
-
-class Done(NamedTuple):
-    """What an operation of two halves answered."""
-
-    answer: Any
-    error: None = None
 
 
 class Transaction:
@@ -97,17 +43,19 @@ class Transaction:
         self._texts = texts
         self._types = parameter_types
         self._stored = 0
+        self._stored_with_change: set[int] = set()
+        """Places in `events`."""
         self.events: list[Event] = []
         self.changed = False
         self.xid: str | None = None
-        """Names this transaction once its events are stored; None while it has none."""
+        """Names this transaction once its events are stored, at the latest; None while it has none."""
 
     async def run(self, operations: Sequence[Operation], names: frozenset[str] = frozenset()) -> list[Running | Done]:
         """Carry out operations that do not touch each other. Raises `OperationRaised`, or the driver's errors.
 
         `names`: what they touch, if no row of it has been locked yet.
         """
-        parts = [[Running(half, self.events) for half in _halves(operation)] for operation in operations]
+        parts = [[Running(half, self.events) for half in halves(operation)] for operation in operations]
         everyone = [half for part in parts for half in part]
         in_turn = _locking(everyone, names)
         if in_turn is None:
@@ -119,10 +67,11 @@ class Transaction:
                 for one in sorted(apart, key=_parameters):
                     await self._finish(one)
                 self.changed |= any(one.changed for one in everyone)
-                return [_whole(part) for part in parts]
+                return [whole(part) for part in parts]
             asked = [[one.statement for one in group if one.statement is not None] for group in groups]
             if len(groups) == 2 and may_go_at_once(asked[0][0], asked[1][0]):
-                groups, asked = [groups[0] + groups[1]], [asked[0] + asked[1]]
+                await self._at_once(groups[0] + groups[1], *asked)
+                continue
             for group, statements in zip(groups, asked, strict=True):
                 for one, rows in zip(group, await self._execute(statements), strict=True):
                     one.give(rows)
@@ -139,19 +88,16 @@ class Transaction:
 
     async def store_events(self) -> None:
         """Store the events told since the last time."""
-        fresh = self.events[self._stored :]
+        told = enumerate(self.events[self._stored :], self._stored)
+        fresh = [event for place, event in told if place not in self._stored_with_change]
         if fresh:
             params, joined = as_one(zip(*fresh, strict=True), EVENT_TYPES)
             ((self.xid,),) = await self._texts.fetch_often(inserting_events(joined), *params)
-            self._stored = len(self.events)
+        self._stored = len(self.events)
 
     async def _execute(self, statements: Sequence[Statement]) -> list[list[Row]]:
-        """The rows of each of these statements, which have one text, or two that may go at once."""
-        sql, params, together = statements[0]
-        if statements[-1].sql != sql:
-            return await self._at_once(
-                [one for one in statements if one.sql == sql], [one for one in statements if one.sql != sql]
-            )
+        """The rows of each of these statements, which have one text."""
+        sql, params, together, _ = statements[0]
         if "job_events" in sql:
             await self.store_events()
         if len(statements) == 1:
@@ -173,15 +119,36 @@ class Transaction:
         text = changing(sql, types, joined)
         return _by_place(await self._texts.fetch_often(text, *params), len(all_params))
 
-    async def _at_once(self, changes: Sequence[Statement], takes: Sequence[Statement]) -> list[list[Row]]:
+    async def _at_once(
+        self, everyone: Sequence[Running], changes: Sequence[Statement], takes: Sequence[Statement]
+    ) -> None:
+        """Give each its rows of these two texts, which go as one statement, and store the events that they tell."""
         sql = changes[0].sql
         types = await self._types_of(sql)
         params, joined = as_one(zip(*(change.params for change in changes), strict=True), types)
-        text = at_once(sql, types, joined, takes[0].sql, len(takes))
-        rows = await self._texts.fetch_often(text, *params, *takes[0].params)
-        changed = _by_place((row for row in rows if row[-1]), len(changes))
-        taken = [[tuple(row)[:-1]] for row in rows if not row[-1]]
-        return changed + taken + [[] for _ in range(len(takes) - len(taken))]
+        tells = _tells(changes, takes)
+        if tells is not None:
+            await self.store_events()  # what was told before stands before
+        text = at_once(sql, types, joined, takes[0].sql, len(takes), tells)
+        rows: list[Row] = [tuple(row) for row in await self._texts.fetch_often(text, *params, *takes[0].params)]
+        answers: list[list[Row]] = [[] for _ in everyone]
+        free = len(changes)
+        for row in rows:
+            place = row[-2] - 1
+            if place < 0:
+                place, free = free, free + 1
+            answers[place].append(row[:-2])
+        if rows:
+            self.xid = rows[0][-1]
+        for one, answer in zip(everyone, answers, strict=True):
+            at = len(self.events)
+            one.give(answer)
+            if answer and tells is not None:
+                event = self.events[at]
+                assert (event.job_id, event.type in tells) == (answer[0][0], True), (
+                    "an event was stored that is not told"
+                )
+                self._stored_with_change.add(at)
 
     async def _types_of(self, sql: str) -> tuple[str, ...]:
         types = self._types.get(sql)
@@ -206,27 +173,6 @@ class Transaction:
         return _by_place(rows, len(all_params))
 
 
-def _halves(operation: Operation) -> tuple[Operation, ...]:
-    """What of it may be carried out side by side."""
-    if not isinstance(operation, Both):
-        return (operation,)
-    both = cast("Both[Any, Any]", operation)
-    return (both.first, both.second) if both.apart else (both,)
-
-
-def _whole(halves: Sequence[Running]) -> Running | Done:
-    """What an operation came to. Raises `OperationRaised` when one half failed and the other has changed something."""
-    if len(halves) == 1:
-        return halves[0]
-    failed = next((half for half in halves if half.error is not None), None)
-    if failed is None:
-        return Done(tuple(half.answer for half in halves))
-    assert failed.error is not None
-    if any(half.changed for half in halves):
-        raise OperationRaised(failed.error) from failed.error
-    return failed
-
-
 def _alike(everyone: Iterable[Running]) -> tuple[list[list[Running]], list[Running]]:
     """Those that have not ended, by what their statements have in common; and apart from them those that must go alone."""
     groups: dict[object, list[Running]] = {}
@@ -234,12 +180,21 @@ def _alike(everyone: Iterable[Running]) -> tuple[list[list[Running]], list[Runni
     for one in everyone:
         if one.statement is None:
             continue
-        sql, params, together = one.statement
+        sql, params, together, _ = one.statement
         if together is Together.ALONE:
             apart.append(one)
         else:
             groups.setdefault((sql, params) if together is Together.TAKES else sql, []).append(one)
     return list(groups.values()), apart
+
+
+def _tells(changes: Iterable[Statement], takes: Iterable[Statement]) -> tuple[str, str] | None:
+    """The types of the events that these all tell, those of either alike; None when one of them tells none, or another."""
+    first, second = {one.tells for one in changes}, {one.tells for one in takes}
+    if len(first) > 1 or len(second) > 1:
+        return None
+    (ending,), (beginning,) = first, second
+    return None if ending is None or beginning is None else (ending, beginning)
 
 
 def _locking(everyone: list[Running], names: frozenset[str]) -> list[Running] | None:

@@ -35,20 +35,16 @@ _BREATH_SECONDS: Final = 0.003
 as the jobs do, if they are short. One large batch alone is what a moment of waiting has left, and nobody waits after it."""
 
 _SAY: Final = """
-local at = 1
-while at < #ARGV do
-    local owner, last = ARGV[at], at + 1 + 2 * ARGV[at + 1]
-    local heard = true
-    at = at + 2
-    while at < last do
-        redis.call('PUBLISH', ARGV[at], ARGV[at + 1])
-        heard = heard and redis.call('PUBLISH', owner, ARGV[at + 1]) > 0
-        at = at + 2
+for _, of_owner in ipairs(cjson.decode(ARGV[1])) do
+    local owner, said, heard = of_owner[1], of_owner[2], true
+    for at = 1, #said, 2 do
+        redis.call('PUBLISH', said[at], said[at + 1])
+        heard = heard and redis.call('PUBLISH', owner, said[at + 1]) > 0
     end
 end
 """
-"""For each owner: its channel, how many jobs follow, and of each its channel and its message, which the owner's gets, too,
-if anybody listens there. One answer for all: to read one for each message costs as much as to send it. Channels are no keys."""
+"""For each owner: its channel, and of each job its channel and its message, which the owner's gets, too, if anybody listens
+there. One argument and one answer for all: each of these costs as much as to say it. Channels are no keys."""
 
 
 class Publisher:
@@ -57,7 +53,7 @@ class Publisher:
     def __init__(
         self, client: Redis, sender: str, channel: Callable[[str], str], owner_channel: Callable[[str], str]
     ) -> None:
-        """`sender` tells the others who speaks; `channel` names that of a job, `owner_channel` that of an owner."""
+        """`sender`, letters and digits, tells the others who speaks; `channel` names that of a job, `owner_channel` that of an owner."""
         self._client = client
         self._sender = sender
         self._channel = channel
@@ -74,26 +70,24 @@ class Publisher:
 
     def say(self, news: News) -> None:
         """Have it sent soon."""
-        saying = self._waiting.get(news.job_id)
+        job_id = news.job_id
+        saying = self._waiting.get(job_id)
         if saying is None:
             if len(self._waiting) == JOBS_KEPT:
                 del self._waiting[next(iter(self._waiting))]
-            saying = self._waiting[news.job_id] = _Saying(news.owner)
+            saying = self._waiting[job_id] = _Saying(news.owner)
             self._something.set()
         if isinstance(news, Event):
             saying.add(news.seq, news.seq)
             saying.tick = None  # it is older than this event
-            self._note(news)
+            self._newest.pop(job_id, None)
+            if news.type != FINAL:
+                self._newest[job_id] = news.seq
+                if len(self._newest) > JOBS_KEPT:
+                    del self._newest[next(iter(self._newest))]
         else:
             # Elsewhere the record may have been read meanwhile, and then the tick is older than what was told there.
-            saying.tick = f'{news.body[:-1]},"after":{self._newest.get(news.job_id, 0)}}}'
-
-    def _note(self, event: Event) -> None:
-        self._newest.pop(event.job_id, None)
-        if event.type != FINAL:
-            self._newest[event.job_id] = event.seq
-            if len(self._newest) > JOBS_KEPT:
-                del self._newest[next(iter(self._newest))]
+            saying.tick = f'{news.body[:-1]},"after":{self._newest.get(job_id, 0)}}}'
 
     async def run(self) -> None:
         """Send for ever."""
@@ -117,14 +111,13 @@ class Publisher:
                     await asyncio.sleep(_BREATH_SECONDS)
 
     async def _send(self, batch: dict[str, _Saying]) -> None:
-        owners: dict[str, list[str | bytes]] = {}
+        owners: dict[str, list[str]] = {}
         for job_id, said in batch.items():
-            message = to_json([self._sender, said.low, said.high, said.tick])
+            tick = "null" if said.tick is None else to_json(said.tick).decode()
+            message = f'["{self._sender}",{said.low},{said.high},{tick}]'
             owners.setdefault(said.owner, []).extend((self._channel(job_id), message))
-        words: list[str | bytes | int] = []
-        for owner, messages in owners.items():
-            words += (self._owner_channel(owner), len(messages) // 2, *messages)
-        await cast("Any", self._client).eval(_SAY, 0, *words)
+        said_of = [(self._owner_channel(owner), messages) for owner, messages in owners.items()]
+        await cast("Any", self._client).eval(_SAY, 0, to_json(said_of))
 
     def _keep(self, batch: dict[str, _Saying]) -> None:
         """Put back what was not sent, below what has been said since."""
@@ -150,5 +143,7 @@ class _Saying:
         self.tick: str | None = None
 
     def add(self, low: int, high: int) -> None:
-        self.low = min(low, self.low or low)
-        self.high = max(high, self.high)
+        if not self.low or low < self.low:
+            self.low = low
+        if high > self.high:
+            self.high = high

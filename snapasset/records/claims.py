@@ -50,7 +50,7 @@ class Claim(Write[Job | None]):
         return frozenset()  # who counts claims, in a queue with limits, says so by `Together.ALONE`
 
     def steps(self) -> Steps[Job | None]:
-        job = yield from self._take(_FREE, Together.TAKES)
+        job = yield from self._take(_FREE, Together.TAKES, UPDATE)
         if job is None:
             job = yield from self._take_if_room()
         if job is not None:
@@ -72,9 +72,9 @@ class Claim(Write[Job | None]):
             yield from count_claim(self.queue, limits.rate_ms)
         return job
 
-    def _take(self, queue: str = "$2", together: Together | None = None) -> Steps[Job | None]:
+    def _take(self, queue: str = "$2", together: Together | None = None, tells: str | None = None) -> Steps[Job | None]:
         sql = _taking(queue, len(self.kinds))
-        rows = yield Statement(sql, (self.worker_id, self.queue, *self.kinds), together)
+        rows = yield Statement(sql, (self.worker_id, self.queue, *self.kinds), together, tells)
         return first_job(rows)
 
     def abandoned(self, answer: Job | None) -> Write[Any] | None:

@@ -44,7 +44,9 @@ class Complete(Write[Job | None]):
         return frozenset((self.job_id,))
 
     def steps(self) -> Steps[Job | None]:
-        rows = yield Statement(_COMPLETE, (self.job_id, self.fence, self.result), Together.ROWS)
+        # What is in doubt changes the job once more before it is told.
+        tells = None if self.doubtful else FINAL
+        rows = yield Statement(_COMPLETE, (self.job_id, self.fence, self.result), Together.ROWS, tells)
         job = first_job(rows)
         if job is not None:
             if self.doubtful:

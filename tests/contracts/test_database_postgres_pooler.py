@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -78,9 +78,9 @@ class TestNothingIsLeft:
         assert await asyncio.gather(*(database.read(Look(LEFT_BEHIND)) for _ in range(9))) == [[(0, 0, 0)]] * 9
 
     async def test_what_the_server_forgets_between_two_changes_is_not_missed(self, database: Database) -> None:
-        for _ in range(3):
+        for what in ("DEALLOCATE ALL", "RESET search_path", "RESET search_path"):
             job = await held(database)
-            await database.write(Do("DEALLOCATE ALL"))
+            await database.write(Do(what))
             assert await database.write(Beat(job.id, job.fence, 5.0)) is False
             await database.write(Do("DEALLOCATE ALL"))
             await database.write(Complete(job.id, job.fence, "{}"))
@@ -162,6 +162,82 @@ class Overheard(Proxy):
         if there:
             self.said += chunk
         return chunk
+
+
+class TestKept:
+    """What a connection of the server's own is told once: the settings that its transactions have."""
+
+    SETTINGS: Final = {"lock_timeout": "1234ms", "jit": "off", "snapasset.now": "7"}
+
+    @pytest.fixture
+    async def proxy(self, record: PostgresRecord) -> AsyncIterator[Overheard]:
+        del record  # it makes the database
+        proxy = Overheard(shared_server().port)
+        await proxy.open()
+        yield proxy
+        await proxy.close()
+
+    @pytest.fixture(params=["ahead", "each by itself"])
+    def ahead(self, request: pytest.FixtureRequest) -> bool:
+        return request.param == "ahead"
+
+    def line(self, proxy: Overheard, *, may_name: bool = True) -> Line:
+        url = shared_server().tcp_url("record").replace(str(shared_server().port), str(proxy.port))
+        return Line(url, may_name=may_name)
+
+    async def has(self, line: Line, settings: Mapping[str, str], *, ahead: bool) -> tuple[Any, ...]:
+        driver = await line.begin("READ COMMITTED", settings)
+        sql = "SELECT current_setting('lock_timeout'), current_setting('jit'), current_setting('snapasset.now', true)"
+        [found] = await line.texts.fetch(sql)
+        await line.commit(driver, "READ COMMITTED", settings if ahead else None)
+        return tuple(found)
+
+    async def test_it_is_not_told_again(self, proxy: Overheard, ahead: bool) -> None:
+        line = self.line(proxy)
+        for _ in range(3):
+            assert await self.has(line, self.SETTINGS, ahead=ahead) == ("1234ms", "off", "7")
+        assert proxy.said.count(b"lock_timeout =") == 1
+        assert b"SET LOCAL" not in proxy.said
+        await line.close()
+
+    async def test_a_transaction_that_is_to_have_others_has_them_and_no_other_does(
+        self, proxy: Overheard, ahead: bool
+    ) -> None:
+        line = self.line(proxy)
+        await self.has(line, self.SETTINGS, ahead=ahead)
+        other = {**self.SETTINGS, "lock_timeout": "55ms"}
+        assert await self.has(line, other, ahead=ahead) == ("55ms", "off", "7")
+        assert await self.has(line, {"jit": "off"}, ahead=ahead) == ("0", "off", "")
+        assert await self.has(line, self.SETTINGS, ahead=ahead) == ("1234ms", "off", "7")
+        await line.close()
+
+    async def test_one_that_is_undone_leaves_them_as_they_were(self, proxy: Overheard) -> None:
+        line = self.line(proxy)
+        driver = await line.begin("READ COMMITTED", self.SETTINGS)
+        await line.roll_back(driver)
+        assert await self.has(line, self.SETTINGS, ahead=False) == ("1234ms", "off", "7")
+        await line.close()
+
+    @pytest.mark.parametrize("why", ["it never is", "names were missed"])
+    async def test_where_the_server_may_be_another_each_transaction_is_told(self, proxy: Overheard, why: str) -> None:
+        line = self.line(proxy, may_name=why != "it never is")
+        await self.has(line, self.SETTINGS, ahead=False)
+        if why == "names were missed":
+            line.texts.name_nothing()
+        proxy.said = b""
+        for _ in range(2):
+            assert await self.has(line, self.SETTINGS, ahead=True) == ("1234ms", "off", "7")
+        assert proxy.said.count(b"SET LOCAL lock_timeout") == 2
+        await line.close()
+
+    async def test_a_connection_that_is_made_anew_is_told_anew(self, proxy: Overheard) -> None:
+        line = self.line(proxy)
+        await self.has(line, self.SETTINGS, ahead=False)
+        line.drop()
+        other = {**self.SETTINGS, "lock_timeout": "55ms"}
+        assert await self.has(line, other, ahead=False) == ("55ms", "off", "7")
+        assert b"SET LOCAL" not in proxy.said
+        await line.close()
 
 
 class TestTexts:
@@ -289,8 +365,10 @@ class TestNames:
         assert all(name.startswith("snapasset_") for name, _ in named)
         await database.write(Do("DEALLOCATE ALL"))
         await beats(2 * OFTEN)
+        for _ in range(2 * OFTEN):  # a text that had none before
+            assert await database.write(Beat(first.id, 1, 5.0)) is False
         assert await database.write(Do(NAMES)) == []
-        assert record.glimpse("SELECT DISTINCT beat FROM jobs") == [(3 * OFTEN,)]
+        assert record.glimpse("SELECT beat FROM jobs ORDER BY beat") == [(3 * OFTEN,), (5 * OFTEN,)]
 
 
 class TestTurns:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from snapasset.database import Statement, Write
+from snapasset.database import Both, Statement, Write
 from snapasset.database.postgres import PostgresDatabase
-from snapasset.records.endings import Cancel
+from snapasset.records.endings import Cancel, Complete
 from snapasset.records.owner_events import CursorNow, LookAfter, OwnerEventsAfter
 from snapasset.records.revival import Retry
-from tests.contracts.record_backends import Look
-from tests.contracts.record_jobs import OWNER, a_job, submitted
+from tests.contracts.conftest import wait_until
+from tests.contracts.record_backends import WAIT, Look
+from tests.contracts.record_jobs import CLAIM, OWNER, a_job, held, submitted
 from tests.contracts.record_postgres import Bystander, PostgresRecord, fresh_database
 from tests.contracts.test_record_owner_events import names, rest, settled
 
@@ -115,6 +116,46 @@ async def test_events_of_a_job_keep_their_order_when_the_older_transaction_was_t
     told = names([*early, *late])
     assert [seq for job_id, seq in told if job_id == job.id] == [2, 3]
     assert sorted(told) == sorted([(job.id, 2), (job.id, 3), (another.id, 2), ("between", 1)])
+
+
+@dataclass(slots=True)
+class Holding(Write[Any]):
+    """Locks a job's row, stands still, and then changes the job."""
+
+    job_id: str
+    pause: Pause
+    then: Write[Any]
+
+    def steps(self) -> Steps[Any]:
+        yield Statement("SELECT 1 FROM jobs WHERE id = $1 FOR UPDATE", (self.job_id,))
+        yield from self.pause.wait()
+        yield from self.then.steps()
+
+
+async def test_events_keep_their_order_when_the_statement_that_tells_the_later_one_began_before_the_other_was_told(
+    record: PostgresRecord, database: Database
+) -> None:
+    other, reader = await record.open(), await record.open()
+    job = await held(database)
+    await submitted(database)
+    await settled(reader)
+    now = await reader.read(CursorNow())
+    holding = Holding(job.id, record.pause(), Cancel(job.id, OWNER))
+    held_up = asyncio.create_task(other.write(holding))
+    await holding.pause.reached()
+    ending = asyncio.create_task(database.write(Both(Complete(job.id, job.fence, "{}"), CLAIM, apart=True)))
+
+    async def waits() -> object:
+        return record.glimpse("SELECT 1 FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted")
+
+    await wait_until(waits, WAIT)
+    for _ in range(3):  # transactions that begin and end after both of them
+        await reader.write(a_job())
+    holding.pause.go_on()
+    await held_up
+    await ending
+    found = await rest(reader, now)
+    assert [seq for job_id, seq in names(found) if job_id == job.id] == [3, 4]
 
 
 class TestRestored:

@@ -319,8 +319,8 @@ async def test_an_orphan_that_is_named_or_worked_on_by_the_time_of_its_removal_s
 
         async def claim_them() -> None:
             row = FileRow("an-id", "rendition", "b", "generations/b/orphan", "image/png", 10)
-            sql, params, _ = row.insert(job)
-            await r.e.record.write(Do(sql, params))
+            insert = row.insert(job)
+            await r.e.record.write(Do(insert.sql, insert.params))
             await r.e.record.write(a_job(owner=ANNA, generation_id="c", queue="another"))
 
         before_first(r, saving_of("strays:0"), claim_them)

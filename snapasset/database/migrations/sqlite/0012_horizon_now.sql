@@ -1,0 +1,2 @@
+-- min_compatible: 1
+-- Nothing here: in SQLite nobody waits within a statement for the end of another transaction, and horizons are 0.
