@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from snapasset.database import Both
 from snapasset.errors import BadConfiguration, DatabaseUnavailable, SnapAssetError
-from snapasset.records.claims import Claim, GiveBack
+from snapasset.records.claims import Begin, Claim, GiveBack, is_suspect
 from snapasset.records.dependencies import ReadyDependants
 from snapasset.records.endings import Complete
 from snapasset.records.steps import DoneSteps
@@ -26,7 +26,7 @@ from worker.attempt import UNWIND_SECONDS, Attempt
 from worker.gate import Gate
 from worker.hearing import Hearing
 from worker.heart import Heart
-from worker.solitude import Solitude, is_suspect
+from worker.solitude import Solitude
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -223,8 +223,10 @@ class Executor:
     async def _alone(self, attempt: Attempt) -> Write[Job | None] | None:
         if not await self._solitude.alone(attempt.called_off):
             return attempt.unbegun()
-        log.warning("a job that may have ended its last worker runs alone", extra={"jobId": attempt.job.id})
         try:
+            if not await self.persist(Begin(attempt.job.id, attempt.job.fence)):
+                return None
+            log.warning("a job that may have ended its last worker runs alone", extra={"jobId": attempt.job.id})
             return await self._attempt(attempt)
         finally:
             self._solitude.free()

@@ -2,7 +2,8 @@
 
 A job that takes its process down takes the jobs beside it along; each such time costs them an attempt as well. So a job
 whose last attempt was lost with its worker, and that has no more than this one, runs while nothing else does here: if it
-is the culprit it harms nobody but itself, and if it is not it has nobody to fear.
+is the culprit it harms nobody but itself, and if it is not it has nobody to fear. While it waits for that it is held and
+has not begun: if one of those that it waits for takes the process down, its attempt is not counted.
 
 A processor that ignores its end is still there, whatever the record thinks of its job. Whoever is to be alone waits for it
 as well, for a while; if it never ends, no one can be alone in this process any more.
@@ -13,27 +14,15 @@ Invariant: between `alone` and `free` no other attempt runs in this process, and
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from typing import TYPE_CHECKING, Any, Final
-
-from snapasset.errors import WorkerLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from snapasset.job import Job
-
 log = logging.getLogger(__name__)
 
 _PATIENCE_SECONDS: Final = 30.0
-
-
-def is_suspect(job: Job) -> bool:
-    """Whether a job that was just claimed is to run alone."""
-    if job.attempt < job.attempts or job.attempts == 1 or job.error is None:
-        return False
-    return json.loads(job.error).get("code") == WorkerLost.code
 
 
 class Solitude:

@@ -50,7 +50,7 @@ TABLES: Final = (
         "jobs",
         "id kind queue owner status priority rank data result error generation_id run attempt attempts fence beat seq "
         "step progress cancel_requested worker_id created_at due_at started_at finished_at updated_at depends_on blockers "
-        "dependants ttl expires_at estimate cost credits",
+        "dependants ttl expires_at estimate cost credits unbegun",
     ),
     _table("job_events", "pos job_id seq type body at"),
     _table("job_steps", "job_id run step state paid doubts fence output error started_at finished_at", keys=3),

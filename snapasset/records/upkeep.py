@@ -10,6 +10,7 @@ from snapasset.database import Read, Statement, Write
 from snapasset.errors import Expired, WorkerLost, wire_error
 from snapasset.event import UPDATE, tell
 from snapasset.job import Job
+from snapasset.records.claims import LOST, take_back_unbegun
 from snapasset.records.costs import doubt
 from snapasset.records.endings import tell_failure
 from snapasset.records.jobs import COLUMNS, first_job
@@ -87,6 +88,8 @@ class HeldJob(NamedTuple):
     fence: int
     beat: int
     worker_id: str
+    unbegun: int = 0
+    """1: it was claimed to run alone and waits for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class HeldJobs(Read[list[HeldJob]]):
     """All jobs that an executor holds."""
 
     def steps(self) -> Steps[list[HeldJob]]:
-        rows = yield Statement("SELECT id, fence, beat, worker_id FROM jobs WHERE status = 'active'")
+        rows = yield Statement("SELECT id, fence, beat, worker_id, unbegun FROM jobs WHERE status = 'active'")
         return [HeldJob._make(row) for row in rows]
 
 
@@ -102,7 +105,8 @@ class HeldJobs(Read[list[HeldJob]]):
 class Reap(Write[Job | None]):
     """Take a job from an executor that is dead or silent: ready again, or failed when its attempts are used up.
 
-    As cancelled if that was asked for. None when the job has moved since it was watched: then nothing is done.
+    As cancelled if that was asked for. An attempt that has not begun is not counted, and nothing failed. None when the job has
+    moved since it was watched: then nothing is done.
     """
 
     watched: HeldJob
@@ -111,15 +115,16 @@ class Reap(Write[Job | None]):
         return frozenset((self.watched.id,))
 
     def steps(self) -> Steps[Job | None]:
-        lost = WorkerLost()
-        error = wire_error(lost)
+        if self.watched.unbegun:
+            return (yield from take_back_unbegun(self.watched.id, self.watched.fence, self.watched.beat))
+        error = wire_error(WorkerLost())
         rows = yield Statement(
             "UPDATE jobs SET status = CASE WHEN cancel_requested = 1 THEN 'cancelled' "
             "WHEN attempt < attempts THEN 'waiting' ELSE 'failed' END, "
             "finished_at = CASE WHEN cancel_requested = 1 OR attempt >= attempts THEN now_ms() END, "
             "error = $4, fence = fence + 1, seq = seq + 1, worker_id = NULL, updated_at = now_ms() "
             f"WHERE id = $1 AND fence = $2 AND beat = $3 AND status = 'active' RETURNING {COLUMNS}",
-            (self.watched.id, self.watched.fence, self.watched.beat, json.dumps(error)),
+            (self.watched.id, self.watched.fence, self.watched.beat, LOST),
         )
         job = first_job(rows)
         if job is not None:

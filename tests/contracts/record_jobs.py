@@ -11,6 +11,7 @@ from snapasset.records.endings import Cancel, Complete, Fail
 from snapasset.records.events import EventsAfter
 from snapasset.records.jobs import GetJob
 from snapasset.records.submission import Submit
+from snapasset.records.upkeep import HeldJobs, Reap
 from tests.contracts.record_backends import Do, Look
 
 if TYPE_CHECKING:
@@ -46,6 +47,12 @@ async def claimed(database: Database, claim: Claim = CLAIM) -> Job:
     job = await database.write(claim)
     assert job is not None, "there was nothing to claim"
     return job
+
+
+async def lost(database: Database) -> Job | None:
+    """The one job that is held, once it was taken from its worker."""
+    [seen] = await database.read(HeldJobs())
+    return await database.write(Reap(seen))
 
 
 async def ended(database: Database, job: Job, status: str = "completed", result: str = "{}") -> Job:

@@ -92,8 +92,13 @@ class Model:
             job.status, job.worker, job.beat, job.begun = "active", worker, 0, True
             job.fence += 1
             job.attempt += 1
+            job.unbegun = job.attempt == job.attempts > 1 and job.error == LOST["code"]
             job.tell("update")
         return job
+
+    def begin(self, job: ModelJob) -> None:
+        job.unbegun = False
+        job.beat += 1
 
     def beat(self, job: ModelJob, progress: float) -> None:
         job.beat += 1
@@ -204,6 +209,9 @@ class Model:
         return due
 
     def reap(self, job: ModelJob) -> None:
+        if job.unbegun:
+            self.give_back(job)
+            return
         job.leave("cancelled" if job.cancelling else "waiting" if job.attempt < job.attempts else "failed")
         job.error, job.fence = LOST["code"], job.fence + 1
         job.doubt_paid_calls()

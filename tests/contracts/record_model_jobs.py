@@ -51,6 +51,8 @@ class ModelJob:
     run: int = 1
     attempt: int = 0
     begun: bool = False
+    unbegun: bool = False
+    """It is held and has not begun: it is to run alone."""
     fence: int = 0
     beat: int = 0
     step: str | None = None

@@ -10,7 +10,7 @@ import pytest
 from snapasset.errors import Conflict, NotFound
 from snapasset.event import Event, iso
 from snapasset.job import new_id
-from snapasset.records.claims import Beat, GiveBack
+from snapasset.records.claims import Beat, Begin, GiveBack, is_suspect
 from snapasset.records.endings import Cancel, Complete, EndCancelled, Fail
 from snapasset.records.events import EventsAfter
 from snapasset.records.revival import Retry
@@ -26,6 +26,7 @@ from tests.contracts.record_jobs import (
     claimed,
     held,
     last_told,
+    lost,
     stored,
     submitted,
     told,
@@ -155,8 +156,8 @@ class TestEnding:
         await submitted(database, attempts=2)
         for status, type_ in (("waiting", "error"), ("failed", "final")):
             job = await claimed(database)
-            [seen] = await database.read(HeldJobs())
-            taken = await database.write(Reap(seen))
+            await database.write(Begin(job.id, job.fence))
+            taken = await lost(database)
             assert taken is not None
             assert (taken.status, taken.worker_id) == (status, None)
             event = await last_told(database, job.id)
@@ -165,6 +166,50 @@ class TestEnding:
             assert (error["code"], error["retryable"]) == ("worker_lost", True)
         assert taken.attempt == 2
         assert taken.finished_at == clock.now
+
+    async def test_one_that_waits_to_run_alone_loses_nothing_with_its_worker(self, database: Database) -> None:
+        await submitted(database, attempts=2)
+        assert not is_suspect(await claimed(database))
+        await lost(database)
+        for _ in range(2):
+            job = await claimed(database)
+            assert (job.attempt, is_suspect(job)) == (2, True)
+            back = await lost(database)
+            assert back is not None
+            assert (back.status, back.attempt, back.worker_id) == ("waiting", 1, None)
+            assert (await last_told(database, job.id))["type"] == "update", "nothing failed"
+        job = await claimed(database)
+        [seen] = await database.read(HeldJobs())
+        assert await database.write(Begin(job.id, job.fence))
+        assert await database.write(Reap(seen)) is None, "it has begun since it was seen"
+        assert await database.write(Begin(job.id, job.fence)), "said again when the answer was lost"
+        ended = await lost(database)
+        assert ended is not None
+        assert (ended.status, ended.attempt) == ("failed", 2)
+        assert not await database.write(Begin(job.id, job.fence))
+
+    async def test_one_that_waits_to_run_alone_and_is_not_wanted_ends_with_its_worker(self, database: Database) -> None:
+        await submitted(database, attempts=2)
+        await claimed(database)
+        await lost(database)
+        job = await claimed(database)
+        await database.write(Cancel(job.id, OWNER))
+        ended = await lost(database)
+        assert ended is not None
+        assert (ended.status, (await last_told(database, job.id))["type"]) == ("cancelled", "final")
+
+    @pytest.mark.parametrize("attempts", [1, 3])
+    async def test_who_has_had_no_other_chance_or_has_one_more_begins_at_once(
+        self, database: Database, attempts: int
+    ) -> None:
+        await submitted(database, attempts=attempts)
+        job = await claimed(database)
+        if attempts > 1:
+            await lost(database)
+            job = await claimed(database)
+        assert not is_suspect(job)
+        assert await lost(database) == await stored(database, job.id), "the one who took it back was told otherwise"
+        assert (await stored(database, job.id)).attempt == job.attempt
 
     async def test_what_has_ended_cannot_be_ended_or_worked_on_again(self, database: Database) -> None:
         job = await held(database)

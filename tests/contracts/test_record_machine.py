@@ -18,7 +18,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule, run_s
 
 from snapasset.database import Both, Write
 from snapasset.job import ENDED, Job
-from snapasset.records.claims import Beat, Claim, GiveBack
+from snapasset.records.claims import Beat, Begin, Claim, GiveBack
 from snapasset.records.costs import Charge, SaveCharge
 from snapasset.records.endings import Complete, EndCancelled, Fail, PutOff
 from snapasset.records.jobs import GetJob
@@ -54,13 +54,13 @@ SOME_KINDS = (KINDS[:2], KINDS[:1], KINDS[1:2], KINDS)
 PAID = {"generate": True, "render": False}
 FAULT: dict[str, Any] = {"code": "provider_failed", "message": "It failed.", "retryable": True}
 RESULT = '{"n": 1}'
-WORKS = ("start", "finish", "fail", "beat")
+WORKS = ("start", "finish", "fail", "beat", "begin")
 ENDS = ("complete", "complete and claim", "give up", "put off", "cancelled", "give back", "crash")
 FAMILIES = ("a chain", "a diamond", "a diamond that failed")
 LIMITS = ("few at once", "few in a time", "paused")
 TIMETABLES = ("missed times", "a time set back")
 STORIES = (
-    "claimed", "being cancelled", "beats in time", "taken over", "taken over", "tried again",
+    "claimed", "being cancelled", "beats in time", "taken over", "taken over", "begun alone", "tried again",
     *FAMILIES, *TIMETABLES, *LIMITS,
 )  # fmt: skip
 
@@ -99,14 +99,8 @@ class RecordMachine(CallerRules, ScheduleRules, QueueRules):
             self.time("watch", 1, 1)
             self.work("beat", 1, "generate", "1", 20.0)
             self.time("reap", 0, 1)
-        elif story == "taken over":
-            self.time("watch", 1, 1)
-            self.time("reap", 1, 1)
-            self.claim(1, 1, "worker-2")
-            if late in WORKS:
-                self.work(late, 0, "generate", "2", 60.0)
-            else:
-                self.end(late, 0, QUEUES[0], retryable=True, delay=0, doubtful=True)
+        elif story in ("taken over", "begun alone"):
+            self.begin_after_a_loss(story, late)
         elif story == "tried again":
             self.work("finish", 1, "generate", "1", 33.3)
             self.give_up()
@@ -119,6 +113,20 @@ class RecordMachine(CallerRules, ScheduleRules, QueueRules):
 
     def give_up(self) -> None:
         self.end("give up", 1, QUEUES[0], retryable=False, delay=0, doubtful=False)
+
+    def begin_after_a_loss(self, story: str, late: str) -> None:
+        """Another executor has it, maybe as its last chance, which is to begin after somebody has seen it unbegun."""
+        self.time("watch", 1, 1)
+        self.time("reap", 1, 1)
+        self.claim(1, 1, "worker-2")
+        if story == "begun alone":
+            self.time("watch", 1, 1)
+            self.work("begin", 1, "generate", "1", 0.0)
+            self.time("reap", 0, 1)
+        elif late in WORKS:
+            self.work(late, 0, "generate", "2", 60.0)
+        else:
+            self.end(late, 0, QUEUES[0], retryable=True, delay=0, doubtful=True)
 
     def begin_family(self, story: str) -> None:
         """The job that is held, the second one, is waited for."""
@@ -188,6 +196,8 @@ class RecordMachine(CallerRules, ScheduleRules, QueueRules):
         grip, job = self.some_grip(n)
         if what == "beat":
             self.beat(grip, job, progress)
+        elif what == "begin":
+            self.begin_alone(grip, job)
         elif what == "start" and step not in grip.done:
             self.start_step(grip, job, step, progress)
         elif what == "finish" and step in grip.started:
@@ -200,6 +210,11 @@ class RecordMachine(CallerRules, ScheduleRules, QueueRules):
             self.model.beat(job, progress)
         answer = self.world.write(Beat(grip.job_id, grip.fence, progress))
         assert answer == (None if job is None else job.cancelling)
+
+    def begin_alone(self, grip: Grip, job: ModelJob | None) -> None:
+        if job is not None:
+            self.model.begin(job)
+        assert self.world.write(Begin(grip.job_id, grip.fence)) == (job is not None)
 
     def start_step(self, grip: Grip, job: ModelJob | None, step: str, progress: float) -> None:
         answer = self.world.write(StartStep(grip.job_id, grip.fence, step, PAID[step], progress))

@@ -145,7 +145,7 @@ INDEXED: dict[str, tuple[Read[Any] | Write[Any], tuple[str, ...]]] = {
     "ready kinds": (ReadyKinds(), ("INDEX jobs_ready",)),
     "queue rooms": (QueueRooms(), ("queue_claims_of_queue (queue=? AND at>? AND at<?)", "INDEX jobs_active")),
     "live workers": (LiveWorkers(1000), ("jobs_active",)),
-    "submit with a limit": (a_job(live_limit=10), ("jobs_live (owner=?)",)),
+    "submit with a limit": (a_job(live_limit=10), ("jobs_live (owner=? AND finished_at=?)",)),
     "list": (FindJobs(OWNER), ("jobs_of_owner (owner=?)",)),
     "next page": (FindJobs(OWNER, before=(NOW, "x")), ("jobs_of_owner (owner=? AND (created_at,id)<(?,?))",)),
     "list, filtered": (

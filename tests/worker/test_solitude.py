@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from snapasset.errors import WorkerLost, wire_error
 from snapasset.job import Job, Status
+from snapasset.records.claims import LOST, is_suspect
 from tests.contracts.record_backends import Do
 from tests.worker.engine import OWNER, engine, kind, opened_at_last, wait_until, within
 from worker.processors.trial import Nothing
-from worker.solitude import Solitude, is_suspect
+from worker.solitude import Solitude
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.worker.engine import Engine
     from worker.context import JobContext
-
-LOST = json.dumps(wire_error(WorkerLost()))
 
 
 class Crowd:
@@ -185,6 +183,52 @@ async def test_a_processor_that_ignores_its_end_counts_as_there(tmp_path: Path) 
             await crowd.becomes(suspect)
             crowd.let_out(suspect)
             assert (await e.final(suspect))["status"] == "completed"
+
+
+async def test_one_that_waits_loses_nothing_when_another_takes_the_process_down(tmp_path: Path) -> None:
+    crowd = Crowd()
+    async with engine(tmp_path, kind(crowd.run), workers=0, job_max_concurrency=3) as e:
+        first, suspect = await beside_another(e, crowd)
+        await e.take_away(suspect)
+        job = await e.job(suspect)
+        assert (job.status, job.attempt) == ("waiting", 2), "its last chance was lost before it had it"
+        crowd.let_out(first)
+        await e.final(first)
+        await e.upkeep()
+        await crowd.becomes(suspect)
+        assert (await e.job(suspect)).attempt == 3
+        crowd.let_out(suspect)
+        assert (await e.final(suspect))["status"] == "completed"
+
+
+async def test_one_that_runs_alone_has_had_its_chance(tmp_path: Path) -> None:
+    crowd = Crowd()
+    async with engine(tmp_path, kind(crowd.run), workers=0) as e:
+        suspect = await e.put()
+        await make_suspect(e, suspect)
+        await e.start()
+        await e.upkeep()
+        await crowd.becomes(suspect)
+        await e.take_away(suspect)
+        job = await e.job(suspect)
+        assert (job.status, job.attempt) == ("failed", 3)
+        crowd.let_out(suspect)
+
+
+async def test_one_that_was_taken_away_while_it_waited_does_not_begin(tmp_path: Path) -> None:
+    crowd = Crowd()
+    async with engine(tmp_path, kind(crowd.run), workers=0, job_max_concurrency=3, beat_seconds=600) as e:
+        first, suspect = await beside_another(e, crowd)
+        await e.take_away(suspect)
+        await e.client.cancel(suspect, owner=OWNER)
+        crowd.let_out(first)
+        await e.final(first)
+        later = await e.put()
+        await e.upkeep()
+        await crowd.becomes(later)
+        crowd.let_out(later)
+        await e.final(later)
+    assert suspect not in crowd.met
 
 
 async def test_one_that_waits_is_cancelled_at_once(tmp_path: Path) -> None:
